@@ -1,0 +1,1 @@
+"""The checklist: one file per row, and the checklists' YAML beside them."""

@@ -1,0 +1,56 @@
+"""Evidence: one frozen type for each question that is asked of the outside world. Pure values."""
+
+from scorecard.evidence.base import (
+    EXCERPT_LIMIT,
+    Absent,
+    Answer,
+    Evidence,
+    Exhibit,
+    Fact,
+    Observation,
+    Sample,
+    Unavailable,
+    Window,
+)
+from scorecard.evidence.health import ControlPath, Endpoint, HealthEndpoints, Reply
+from scorecard.evidence.repository import (
+    AlertRule,
+    AlertRunbook,
+    Alerts,
+    AlertSource,
+    DecisionRecord,
+    DecisionRecords,
+    RecordState,
+    RepositoryHead,
+    RunbookFound,
+    RunbookPage,
+    Runbooks,
+)
+
+__all__ = [
+    "EXCERPT_LIMIT",
+    "Absent",
+    "AlertRule",
+    "AlertRunbook",
+    "AlertSource",
+    "Alerts",
+    "Answer",
+    "ControlPath",
+    "DecisionRecord",
+    "DecisionRecords",
+    "Endpoint",
+    "Evidence",
+    "Exhibit",
+    "Fact",
+    "HealthEndpoints",
+    "Observation",
+    "RecordState",
+    "Reply",
+    "RepositoryHead",
+    "RunbookFound",
+    "RunbookPage",
+    "Runbooks",
+    "Sample",
+    "Unavailable",
+    "Window",
+]

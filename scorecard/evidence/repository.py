@@ -1,0 +1,178 @@
+"""What a repository's objects say at the head of its default branch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from scorecard.evidence.base import Evidence
+from scorecard.model import Cadence, Scope
+
+
+class RecordState(StrEnum):
+    """The state of a decision record, by MADR's and Nygard's words."""
+
+    PROPOSED = "proposed"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    DEPRECATED = "deprecated"
+    SUPERSEDED = "superseded"
+    OTHER = "other"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    """One architecture decision record."""
+
+    name: str
+    """`path` in the repository, or `path:line`."""
+    number: str
+    """The number in its file name; empty when there is none."""
+    title: str
+    state: RecordState
+    decided_on: date | None
+    """From the record itself: front matter, a `Date:` line."""
+    changed_on: date | None
+    """The newest commit that touched it."""
+    sections: Mapping[str, int] = field(default_factory=dict)
+    """Words of real text under `context`, `decision`, `consequences`; a section that is not there is not a key."""
+    supersedes: tuple[str, ...] = ()
+    """Numbers that it says it replaces."""
+    superseded_by: tuple[str, ...] = ()
+    """Numbers that it says replace it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecords(Evidence):
+    """All decision records of a service's repositories, and when its structure last changed."""
+
+    cadence: ClassVar[Cadence] = Cadence.SOURCE
+    scope: ClassVar[Scope] = Scope.REPOSITORY
+
+    folders: tuple[str, ...]
+    """Folders in which records were looked for and found."""
+    records: tuple[DecisionRecord, ...]
+    structure_changed_on: date | None
+    """The newest commit that touched Terraform, compose, Kubernetes or CloudFormation files."""
+
+
+class AlertSource(StrEnum):
+    """Where a rule was read."""
+
+    FILE = "file"
+    PROMETHEUS = "prometheus"
+    GRAFANA = "grafana"
+    CLOUDWATCH = "cloudwatch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRule:
+    """One alert that belongs to the service."""
+
+    name: str
+    """The alert's name."""
+    where: str
+    """`path:line`, or the source's own name of the rule's place (`file;group`, a uid, an ARN)."""
+    source: AlertSource
+    severity: str
+    """The value of its severity label as it stands; empty when there is none."""
+    runbook_url: str
+    """The `runbook_url` annotation as it stands; empty when there is none."""
+    rendered_runbook_url: str = ""
+    """The annotation of a firing instance, where the rule's is a template and one was seen."""
+    expression: str = ""
+    for_seconds: float = 0.0
+    summary: str = ""
+    absence: bool = False
+    """The expression is true when a series is not there (`absent`, `absent_over_time`, `up == 0`)."""
+    problem: str = ""
+    """Why the rule cannot work, in the parser's words; empty when it parses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerts(Evidence):
+    """The service's alert rules, from every source the catalogue names."""
+
+    cadence: ClassVar[Cadence] = Cadence.SOURCE
+    scope: ClassVar[Scope] = Scope.REPOSITORY
+
+    rules: tuple[AlertRule, ...]
+    files: tuple[str, ...] = ()
+    """Rule files that were read."""
+
+
+class RunbookFound(StrEnum):
+    """How the search for one alert's runbook ended."""
+
+    FOUND = "found"
+    NO_LINK = "no_link"
+    NOT_FOUND = "not_found"
+    NO_FRAGMENT = "no_fragment"
+    SIGN_IN = "sign_in"
+    NOT_ASKED = "not_asked"
+    """The link leads outside the repository and this version or scope does not follow it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunbookPage:
+    """One runbook as an on-call engineer would read it."""
+
+    name: str
+    """`path`, or the address."""
+    title: str
+    names_alerts: tuple[str, ...]
+    """Alerts whose exact name the page mentions."""
+    sections: tuple[str, ...]
+    """Which of meaning, impact, diagnosis, mitigation, escalation have real text, by synonyms."""
+    steps: bool
+    """It has a command block or a numbered list."""
+    placeholders: tuple[str, ...]
+    """Text that was left to be filled in, as `line N: words`."""
+    reviewed_on: date | None
+    """Front matter `last_reviewed`, or the newest commit that touched it."""
+    broken_links: tuple[str, ...] = ()
+    """Its own relative links that lead nowhere."""
+    fragments: tuple[str, ...] = ()
+    """Anchors of its headings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRunbook:
+    """Where one alert's link leads."""
+
+    alert: str
+    where: str
+    """The rule's place."""
+    url: str
+    found: RunbookFound
+    detail: str = ""
+    page: RunbookPage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runbooks(Evidence):
+    """Every alert with the runbook it leads to, and the runbooks that no alert leads to."""
+
+    cadence: ClassVar[Cadence] = Cadence.SOURCE
+    scope: ClassVar[Scope] = Scope.REPOSITORY
+
+    links: tuple[AlertRunbook, ...]
+    orphans: tuple[str, ...] = ()
+    """Runbook pages that no alert leads to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryHead(Evidence):
+    """That the repositories could be read, and where they stand."""
+
+    cadence: ClassVar[Cadence] = Cadence.SOURCE
+    scope: ClassVar[Scope] = Scope.REPOSITORY
+
+    url: str
+    commit: str
+    committed_at: datetime
+    files: int

@@ -1,0 +1,279 @@
+"""Judging: evidence and a checklist become findings, findings become row statuses. Pure, and never stopped by a bug.
+
+Stored evidence goes through here again under another checklist (what-if), so nothing is read but the arguments.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from scorecard.check import Check, Finding, Now, Subject, Want, fingerprint, not_applicable, unavailable, unknown
+from scorecard.checklist import Checklist, ChecklistRow, NotApplicable
+from scorecard.evidence import Absent, Evidence, Observation, Unavailable, Window
+from scorecard.model import Cause, Provenance, Requirement, Scope, Service, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of one service: the newest observation of each kind, and the windows of those that keep one."""
+
+    observations: Mapping[type[Evidence], Observation] = field(default_factory=dict)
+    windows: Mapping[type[Evidence], Window[Any]] = field(default_factory=dict)
+    probed: frozenset[type[Evidence]] | None = None
+    """The kinds that an installed probe answers; None where every kind is taken to have one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A finding with the check it belongs to and the times it rests on."""
+
+    id: str
+    requirement: Requirement
+    rule_version: int
+    status: Status
+    code: str
+    message: str
+    cause: Cause | None = None
+    subjects: tuple[Subject, ...] = ()
+    lines: str = ""
+    provenance: Provenance = Provenance.PROBED
+    observed_at: datetime | None = None
+    expires_at: datetime | None = None
+    """When it becomes `unknown: expired`; None where it rests on no observation."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of evidence it rests on."""
+    fingerprint: str = ""
+    """What a waiver of it is bound to; empty unless it failed."""
+
+    def at(self, now: datetime) -> Judged:
+        """The finding as it stands at `now`: past its maximum observation age it is `unknown: expired`."""
+        if self.expires_at is None or now < self.expires_at or self.cause is Cause.EXPIRED:
+            return self
+        return dataclasses.replace(
+            self,
+            status=Status.UNKNOWN,
+            code="expired",
+            cause=Cause.EXPIRED,
+            message=f"last seen {self.observed_at:%Y-%m-%d %H:%M} UTC, too long ago to count; then: {self.message}",
+            fingerprint="",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowResult:
+    """A row's status and the findings it adds up from."""
+
+    id: str
+    weight: int
+    status: Status
+    checks: tuple[Judged, ...]
+    not_asked: tuple[str, ...] = ()
+    """Checks outside the scope: shown, and counting for nothing."""
+    exclusion: NotApplicable | None = None
+
+    @property
+    def applies(self) -> bool:
+        """Whether it is in the denominator."""
+        return self.exclusion is None
+
+    def at(self, now: datetime) -> RowResult:
+        """The row as it stands at `now`."""
+        checks = tuple(check.at(now) for check in self.checks)
+        if all(new is old for new, old in zip(checks, self.checks, strict=True)):
+            return self
+        return dataclasses.replace(self, checks=checks, status=self.status if self.exclusion else row_status(checks))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All findings of one service under one checklist at one instant."""
+
+    service: Service
+    checklist: Checklist
+    taken_at: datetime | None
+    """The newest observation it rests on; None where nothing was ever measured."""
+    run: str
+    rows: tuple[RowResult, ...]
+    not_asked: tuple[str, ...] = ()
+    """Rows outside the scope."""
+
+    def at(self, now: datetime) -> Snapshot:
+        """The snapshot as it stands at `now`, with what expired since."""
+        return dataclasses.replace(self, rows=tuple(row.at(now) for row in self.rows))
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything was ever looked at."""
+        return self.taken_at is not None
+
+
+def judge(
+    service: Service,
+    checklist: Checklist,
+    seen: Seen,
+    now: datetime,
+    *,
+    run: str = "",
+    scope: Scope | None = None,
+    rows: frozenset[str] | None = None,
+) -> Snapshot:
+    """Judge everything that is known of a service.
+
+    Args:
+        service: the service in one environment.
+        checklist: what it is measured against.
+        seen: the evidence.
+        now: the instant of judging, UTC.
+        run: the id of the run that collected the evidence.
+        scope: only the checks that this scope can ask; everything unless given.
+        rows: only these rows; all unless given.
+    """
+    results: list[RowResult] = []
+    not_asked: list[str] = []
+    for row in checklist.rows:
+        asked = tuple(check for check in row.checks if check.in_scope(scope))
+        if (rows is not None and row.id not in rows) or not asked:
+            not_asked.append(row.id)
+            continue
+        results.append(_judge_row(row, asked, service, seen, now))
+    times = [seen.observations[kind].at for kind in seen.observations]
+    return Snapshot(
+        service=service,
+        checklist=checklist,
+        taken_at=max(times, default=None),
+        run=run,
+        rows=tuple(results),
+        not_asked=tuple(not_asked),
+    ).at(now)
+
+
+def _judge_row(row: ChecklistRow, asked: tuple[Check, ...], service: Service, seen: Seen, now: datetime) -> RowResult:
+    skipped = tuple(check.id for check in row.checks if check not in asked)
+    exclusion = row.exclusion(service, now.date())
+    if exclusion:
+        return RowResult(
+            id=row.id,
+            weight=row.weight,
+            status=Status.NOT_APPLICABLE,
+            checks=(),
+            not_asked=skipped,
+            exclusion=exclusion,
+        )
+    checks = tuple(judge_check(row, check, service, seen, now) for check in asked)
+    return RowResult(id=row.id, weight=row.weight, status=row_status(checks), checks=checks, not_asked=skipped)
+
+
+def row_status(checks: tuple[Judged, ...]) -> Status:
+    """A row's status from its checks, as `interfaces.md` has it.
+
+    A row none of whose required checks applies is unknown.
+    """
+    required = {check.status for check in checks if check.requirement is Requirement.REQUIRED}
+    required.discard(Status.NOT_APPLICABLE)
+    advisory = {check.status for check in checks if check.requirement is Requirement.ADVISORY}
+    if Status.FAIL in required:
+        return Status.FAIL
+    if Status.UNKNOWN in required or not required:
+        return Status.UNKNOWN
+    if Status.WARN in required or advisory & {Status.WARN, Status.FAIL, Status.UNKNOWN}:
+        return Status.WARN
+    return Status.PASS
+
+
+def judge_check(row: ChecklistRow, check: Check, service: Service, seen: Seen, now: datetime) -> Judged:
+    """Judge one check. Whatever it raises becomes `unknown: probe_error`; nothing else is affected."""
+    try:
+        finding, resting_on = _find(row, check, service, seen, now)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a check, too, stop nothing else
+        finding = unknown(Cause.PROBE_ERROR, f"a bug in {row.id}/{check.id}: {type(error).__name__}: {error}")
+        resting_on = _observations(check, seen)
+    return _dress(row, check, finding, resting_on)
+
+
+def _find(
+    row: ChecklistRow, check: Check, service: Service, seen: Seen, now: datetime
+) -> tuple[Finding, tuple[Observation, ...]]:
+    if service.type not in check.types:
+        words = " and ".join(sorted(check.types))
+        return not_applicable(f"asked of {words} services"), ()
+    if check.function is None:
+        return unknown(Cause.NOT_SUPPORTED, f"not measured by this version: it waits for {check.awaits}"), ()
+    arguments: dict[str, object] = {
+        name: service if hint is Service else now if hint is Now else row.limits for name, hint in check.values
+    }
+    resting_on = _observations(check, seen)
+    missing: Unavailable | None = None
+    absent: Absent | None = None
+    for want in check.wants:
+        value = _supply(want, seen)
+        arguments[want.parameter] = value
+        if isinstance(value, Unavailable) and not want.takes_unavailable:
+            missing = missing or value
+        elif isinstance(value, Absent) and not want.takes_absent:
+            absent = absent or value
+    # Missing evidence decides before absent evidence: what could not be seen may hold the subject.
+    if missing:
+        return unavailable(missing), resting_on
+    if absent:
+        return not_applicable(absent.reason), resting_on
+    finding = check.function(**arguments)
+    if not isinstance(finding, Finding):
+        raise TypeError(f"returned {type(finding).__name__}, not a Finding")
+    return finding, resting_on
+
+
+def _observations(check: Check, seen: Seen) -> tuple[Observation, ...]:
+    return tuple(seen.observations[kind] for kind in check.kinds if kind in seen.observations)
+
+
+def _supply(want: Want, seen: Seen) -> object:
+    if seen.probed is not None and want.kind not in seen.probed:
+        return Unavailable(Cause.NOT_SUPPORTED, f"no installed probe answers {want.kind.kind()}")
+    observation = seen.observations.get(want.kind)
+    if observation is None:
+        return Unavailable(Cause.NO_DATA, "not measured yet")
+    if not want.windowed:
+        return observation.value
+    # A service of which the newest sample says "not configured" or "does not exist" has no history worth judging.
+    if isinstance(observation.value, Absent) or (
+        isinstance(observation.value, Unavailable) and observation.value.cause is Cause.NOT_CONFIGURED
+    ):
+        return observation.value
+    window = seen.windows.get(want.kind)
+    if window is None or not window.samples:
+        return Unavailable(Cause.NO_DATA, "no sample yet")
+    return window
+
+
+def _dress(row: ChecklistRow, check: Check, finding: Finding, resting_on: tuple[Observation, ...]) -> Judged:
+    observed = finding.observed_at or min((seen.at for seen in resting_on), default=None)
+    expires = min((seen.expires_at for seen in resting_on), default=None)
+    if finding.observed_at is not None:
+        expires = min((finding.observed_at + seen.kind.oldest() for seen in resting_on), default=None)
+    provenance = max(
+        (seen.value.provenance for seen in resting_on if isinstance(seen.value, Evidence)),
+        key=lambda provenance: provenance.rank,
+        default=Provenance.PROBED,
+    )
+    return Judged(
+        id=check.id,
+        requirement=check.requirement,
+        rule_version=check.version,
+        status=finding.status,
+        code=finding.code,
+        message=finding.message,
+        cause=finding.cause,
+        subjects=finding.subjects,
+        lines=finding.lines,
+        provenance=provenance,
+        observed_at=observed,
+        expires_at=expires,
+        kinds=tuple(kind.kind() for kind in check.kinds),
+        fingerprint=fingerprint(row.id, check.id, finding) if finding.status is Status.FAIL else "",
+    )

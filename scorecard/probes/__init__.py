@@ -1,0 +1,81 @@
+"""Probes: the only code that asks the outside world. One module per system asked; none imports another.
+
+A probe answers one question (one evidence type) for many services at once, so that one sweep, one clone, one call to a
+Prometheus serves all of them. It declares the evidence it needs first; the runner sorts the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from scorecard.evidence import Absent, Answer, Evidence, Observation, Unavailable, Window
+from scorecard.model import Cause, Service, ServiceKey
+
+
+class Probe(Protocol):
+    """Asks one question of the outside world for many services."""
+
+    @property
+    def name(self) -> str:
+        """Stable and short: the label `probe` of `scorecard_probes_total`."""
+        ...
+
+    @property
+    def answers(self) -> type[Evidence]:
+        """The evidence it returns."""
+        ...
+
+    @property
+    def needs(self) -> tuple[type[Evidence], ...]:
+        """Evidence that must be asked before; it is in `upstream`."""
+        ...
+
+    def ask(self, services: Sequence[Service], upstream: Upstream) -> Iterator[tuple[ServiceKey, Answer]]:
+        """Answer for each service once, in any order, as answers arrive.
+
+        A service without an answer becomes `unknown: probe_error`. `Absent` only after a complete look. Raises nothing
+        for what a target or an integration does: that is an `Unavailable` with its cause.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What is known already: answers of this run that a probe needs, and the last windows of what it asks itself."""
+
+    answers: Mapping[tuple[ServiceKey, type[Evidence]], Observation] = field(default_factory=dict)
+    windows: Mapping[tuple[ServiceKey, type[Evidence]], Window[Any]] = field(default_factory=dict)
+
+    def answer(self, key: ServiceKey, kind: type[Evidence]) -> Answer:
+        """The newest answer; `unknown: no_data` where there is none."""
+        seen = self.answers.get((key, kind))
+        return seen.value if seen else Unavailable(Cause.NO_DATA, f"{kind.kind()} was not asked in this run")
+
+    def last(self, key: ServiceKey, kind: type[Evidence]) -> Observation | None:
+        """The newest observation, of an earlier run as well."""
+        return self.answers.get((key, kind))
+
+    def window(self, key: ServiceKey, kind: type[Evidence]) -> Window[Any] | None:
+        """The last samples, for a kind that keeps a window."""
+        return self.windows.get((key, kind))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a probe factory is given: configuration, clock and places. Clients are made from it once."""
+
+    config: Any
+    """`scorecard.config.Config`."""
+    clock: Callable[[], datetime]
+    """The wall clock, in UTC."""
+    cache: Path
+    """A directory of our own for clones."""
+    base: Path
+    """What relative paths in the catalogue are relative to."""
+
+
+__all__ = ["Absent", "Answer", "Context", "Probe", "Unavailable", "Upstream"]
