@@ -540,20 +540,31 @@ class Spec(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(_Strict):
     """A registered service in one environment, with defaults and environment merged in."""
 
     name: str
+    """Lower-case letters, digits and hyphens, at most 63; unique; the id everywhere."""
     environment: str = "production"
+    """The environment that this scorecard is of."""
     team: str = ""
+    """The team that owns it."""
     tier: str = "default"
+    """How much depends on it; a label that chooses the launch bar."""
     type: ServiceType = ServiceType.WEB
+    """web, grpc, worker, job or static: decides which rows apply."""
     stateless: bool = False
+    """True: rows about data do not apply. A datastore that a probe finds voids the claim."""
     lifecycle: Lifecycle = Lifecycle.PRODUCTION
+    """experimental, production or deprecated."""
     description: str = ""
+    """What it does, in a sentence."""
     formerly: tuple[str, ...] = ()
+    """Names it had before; its history follows."""
     links: tuple[Link, ...] = ()
+    """Where people go for more."""
     spec: Spec = Spec()
+    """How it is looked at in this environment."""
     origin: str = ""
     """`path:line` of its definition."""
     demo: bool = False
@@ -566,15 +577,21 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Team:
+class Team(_Strict):
     """A team that owns services."""
 
     name: str
+    """Lower-case letters, digits and hyphens; what services name as their team."""
     parent: str = ""
+    """The team that it is part of."""
     channel: str = ""
+    """Where its people are reached."""
     timezone: str = "UTC"
+    """An IANA time zone, such as Australia/Brisbane."""
     oidc_group: str = ""
+    """The group of the identity provider whose members own the team's services."""
     origin: str = ""
+    """`path:line` of its definition."""
 
 
 # --- gate ------------------------------------------------------------------------------------------------------------

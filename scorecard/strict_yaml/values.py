@@ -68,6 +68,11 @@ class Document:
     marks: Mapping[int, Mapping[object, Position]] = field(default_factory=dict, repr=False, compare=False)
     """For the `id` of each container, the position of each of its keys or items. `value` keeps the containers alive."""
 
+    @classmethod
+    def of(cls, value: Any, *, name: str) -> Document:  # noqa: ANN401 - any value of YAML
+        """A value that no text stands behind, such as a database's or a variable's."""
+        return cls(name, value)
+
     def position(self, path: Path) -> Position:
         """Line and column of what stands at `path`, or of the nearest thing around it that exists."""
         here = (self.line, 1 if self.line else 0)
