@@ -357,7 +357,9 @@ class Row:
             types: the service types it is asked for; the row's unless given.
         """
         chosen = self.types if types is None else frozenset(types)
-        self._add(Check(check, requirement, remedy, 1, chosen, rule, None, (), (), awaits))
+        waiting = Check(check, requirement, inspect.cleandoc(remedy), 1, chosen, rule, None, (), (), awaits)
+        waiting.rule(self.default_limits())
+        self._add(waiting)
 
     def check(self, check_id: str) -> Check:
         """The check of that id.
