@@ -7,7 +7,6 @@ one that we could not take therefore never raises a status.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from urllib.parse import urlsplit
 
 from scorecard.check import (
@@ -26,6 +25,7 @@ from scorecard.check import (
     warned,
 )
 from scorecard.evidence import Alerts, ControlPath, Endpoint, HealthEndpoints, Reply, Sample, Unavailable, Window
+from scorecard.evidence.samples import SampleKind, SeriesState, settle
 from scorecard.model import ServiceType
 
 _ASKED = (ServiceType.WEB, ServiceType.GRPC)
@@ -55,44 +55,6 @@ row = Row(
 )
 
 
-# --- hysteresis ------------------------------------------------------------------------------------------------------
-
-
-class Kind(StrEnum):
-    """What one sample says."""
-
-    GOOD = "good"
-    BAD = "bad"
-    """The service's own bad answer."""
-    UNCLEAR = "unclear"
-    """We could not look, or never reached it: nothing is said about the service."""
-
-
-class State(StrEnum):
-    """What a series of samples comes to."""
-
-    UP = "up"
-    DOWN = "down"
-    UNCLEAR = "unclear"
-    UNDECIDED = "undecided"
-    """No run of samples was long enough yet."""
-
-
-def settle(kinds: Sequence[Kind], *, fall: int, rise: int) -> State:
-    """Walk the samples, oldest first; only a run of `rise` good ones or `fall` others changes the state."""
-    state = State.UNDECIDED
-    good = other = bad = 0
-    for kind in kinds:
-        good = good + 1 if kind is Kind.GOOD else 0
-        bad = bad + 1 if kind is Kind.BAD else 0
-        other = other + 1 if kind is not Kind.GOOD else 0
-        if good >= rise:
-            state = State.UP
-        elif other >= fall:
-            state = State.DOWN if bad >= fall else State.UNCLEAR
-    return state
-
-
 # --- one answer ------------------------------------------------------------------------------------------------------
 
 
@@ -100,7 +62,7 @@ def settle(kinds: Sequence[Kind], *, fall: int, rise: int) -> State:
 class _Look:
     """One sample of one endpoint."""
 
-    kind: Kind
+    kind: SampleKind
     words: str
     """What it did: `answered 503`; for an unclear one, what stood in the way."""
     sample: Sample[HealthEndpoints]
@@ -127,10 +89,10 @@ def _look(sample: Sample[HealthEndpoints], pick: Pick, *, may_be_unready: bool) 
     if not isinstance(sample.value, HealthEndpoints):
         missing = sample.value if isinstance(sample.value, Unavailable) else None
         cause = missing.cause if missing else Cause.NO_DATA
-        return _Look(Kind.UNCLEAR, missing.detail if missing else "was not there", sample, cause=cause)
+        return _Look(SampleKind.UNCLEAR, missing.detail if missing else "was not there", sample, cause=cause)
     endpoint = pick(sample.value)
     if isinstance(endpoint, Unavailable):
-        return _Look(Kind.UNCLEAR, endpoint.detail, sample, cause=endpoint.cause)
+        return _Look(SampleKind.UNCLEAR, endpoint.detail, sample, cause=endpoint.cause)
     if endpoint.reply is Reply.ANSWERED:
         return _answered(endpoint, sample, may_be_unready=may_be_unready)
     return _unanswered(endpoint, sample)
@@ -140,31 +102,31 @@ def _unanswered(endpoint: Endpoint, sample: Sample[HealthEndpoints]) -> _Look:
     """Silence is the service's own bad answer only where it was reached before: we may stand in the wrong network."""
     detail = f": {endpoint.detail}" if endpoint.detail else ""
     if endpoint.reply in _BAD:
-        return _Look(Kind.BAD, f"{_BAD[endpoint.reply]}{detail}", sample, endpoint.url)
+        return _Look(SampleKind.BAD, f"{_BAD[endpoint.reply]}{detail}", sample, endpoint.url)
     if endpoint.reply in _SILENT:
         cause, words = _SILENT[endpoint.reply]
         if endpoint.reached_before:
-            return _Look(Kind.BAD, f"{words}{detail}", sample, endpoint.url)
+            return _Look(SampleKind.BAD, f"{words}{detail}", sample, endpoint.url)
         words = f"{words} and was never reached from here{detail}"
     else:
         cause, words = _NOT_REACHED[endpoint.reply]
         words = f"{words}{detail}"
-    return _Look(Kind.UNCLEAR, words, sample, endpoint.url, cause=cause)
+    return _Look(SampleKind.UNCLEAR, words, sample, endpoint.url, cause=cause)
 
 
 def _answered(endpoint: Endpoint, sample: Sample[HealthEndpoints], *, may_be_unready: bool) -> _Look:
     status = endpoint.status
     if endpoint.login_page:
-        return _Look(Kind.BAD, f"answered {status} with a sign-in page", sample, endpoint.url)
+        return _Look(SampleKind.BAD, f"answered {status} with a sign-in page", sample, endpoint.url)
     if 200 <= status < 300:  # noqa: PLR2004 - 2xx
-        return _Look(Kind.GOOD, f"answered {status}", sample, endpoint.url)
+        return _Look(SampleKind.GOOD, f"answered {status}", sample, endpoint.url)
     if status == 503 and may_be_unready:  # noqa: PLR2004 - Service Unavailable
         if endpoint.well_formed and not endpoint.html:
-            return _Look(Kind.GOOD, "answered 503, not ready", sample, endpoint.url, ready=False)
-        return _Look(Kind.BAD, "answered 503 without a body that says so", sample, endpoint.url)
+            return _Look(SampleKind.GOOD, "answered 503, not ready", sample, endpoint.url, ready=False)
+        return _Look(SampleKind.BAD, "answered 503 without a body that says so", sample, endpoint.url)
     if 300 <= status < 400:  # noqa: PLR2004 - 3xx
-        return _Look(Kind.BAD, f"answered {status} to {endpoint.location or 'nowhere'}", sample, endpoint.url)
-    return _Look(Kind.BAD, f"answered {status}", sample, endpoint.url)
+        return _Look(SampleKind.BAD, f"answered {status} to {endpoint.location or 'nowhere'}", sample, endpoint.url)
+    return _Look(SampleKind.BAD, f"answered {status}", sample, endpoint.url)
 
 
 def _since_configured(looks: tuple[_Look, ...]) -> tuple[_Look, ...]:
@@ -184,9 +146,9 @@ def _judge(name: str, seen: Window[HealthEndpoints], pick: Pick, limits: Limits,
     if looks[-1].cause is Cause.NOT_CONFIGURED:
         return unavailable(_missing(looks[-1].sample, pick))
     state = _settle(looks, limits)
-    if state is State.DOWN:
+    if state is SeriesState.DOWN:
         return _down(name, looks, limits)
-    if state is State.UP:
+    if state is SeriesState.UP:
         return _up(name, looks, limits)
     return _unsettled(name, looks, state, limits)
 
@@ -196,17 +158,17 @@ def _missing(sample: Sample[HealthEndpoints], pick: Pick) -> Unavailable:
     return value if isinstance(value, Unavailable) else Unavailable(Cause.NO_DATA, "nothing was seen")
 
 
-def _settle(looks: tuple[_Look, ...], limits: Limits) -> State:
+def _settle(looks: tuple[_Look, ...], limits: Limits) -> SeriesState:
     return settle([look.kind for look in looks], fall=limits.samples_to_fall, rise=limits.samples_to_rise)
 
 
 def _up(name: str, looks: tuple[_Look, ...], limits: Limits) -> Finding:
-    good = [look for look in looks if look.kind is Kind.GOOD]
+    good = [look for look in looks if look.kind is SampleKind.GOOD]
     last = good[-1]
     subject = f"{name} {last.url}"
     # Being ready has a hysteresis of its own: in it, "not ready" is as far from ready as a sample that was lost.
-    ready = [Kind.GOOD if look.kind is Kind.GOOD and look.ready else Kind.UNCLEAR for look in looks]
-    if settle(ready, fall=limits.samples_to_fall, rise=limits.samples_to_rise) is State.UP:
+    ready = [SampleKind.GOOD if look.kind is SampleKind.GOOD and look.ready else SampleKind.UNCLEAR for look in looks]
+    if settle(ready, fall=limits.samples_to_fall, rise=limits.samples_to_rise) is SeriesState.UP:
         said = next(look for look in reversed(good) if look.ready)
         now = "" if last.ready else "; the newest says not ready"
         return passed(f"{subject} {said.words} in {_count(good, looks)} samples{now}").at(said.sample.at)
@@ -219,9 +181,9 @@ def _up(name: str, looks: tuple[_Look, ...], limits: Limits) -> Finding:
 
 
 def _down(name: str, looks: tuple[_Look, ...], limits: Limits) -> Finding:
-    bad = [look for look in looks if look.kind is Kind.BAD]
+    bad = [look for look in looks if look.kind is SampleKind.BAD]
     last = bad[-1]
-    run = next((index for index, look in enumerate(reversed(looks)) if look.kind is not Kind.BAD), len(looks))
+    run = next((index for index, look in enumerate(reversed(looks)) if look.kind is not SampleKind.BAD), len(looks))
     if run:
         where = f"in the last {run} of {len(looks)} samples"
     else:
@@ -229,15 +191,15 @@ def _down(name: str, looks: tuple[_Look, ...], limits: Limits) -> Finding:
     return failed("bad-answer", f"{name} {last.url} {last.words} {where}").at(last.sample.at)
 
 
-def _unsettled(name: str, looks: tuple[_Look, ...], state: State, limits: Limits) -> Finding:
-    unclear = [look for look in looks if look.kind is Kind.UNCLEAR]
-    if state is State.UNCLEAR or (unclear and len(unclear) == len(looks)):
+def _unsettled(name: str, looks: tuple[_Look, ...], state: SeriesState, limits: Limits) -> Finding:
+    unclear = [look for look in looks if look.kind is SampleKind.UNCLEAR]
+    if state is SeriesState.UNCLEAR or (unclear and len(unclear) == len(looks)):
         last = unclear[-1]
         subject = f"{name} {last.url} {last.words}" if last.url else f"{name}: {last.words}"
         return unknown(last.cause, f"{subject}, in {_count(unclear, looks)} samples").at(last.sample.at)
     if len(looks) < limits.samples_to_fall:
         return unknown(Cause.NO_DATA, f"{name}: {len(looks)} of {limits.samples_to_fall} samples")
-    good = sum(look.kind is Kind.GOOD for look in looks)
+    good = sum(look.kind is SampleKind.GOOD for look in looks)
     return unknown(
         Cause.NO_DATA,
         f"{name} {looks[-1].url} goes to and fro: {good} of {len(looks)} samples are good, never "
@@ -414,17 +376,17 @@ def distinct(seen: Window[HealthEndpoints], limits: Limits) -> Finding:
     looks = _since_configured(tuple(_compare(sample) for sample in seen.samples))
     state = _settle(looks, limits)
     last = looks[-1]
-    if state is State.UP:
-        return passed("liveness and readiness are two endpoints").at(_newest(looks, Kind.GOOD).sample.at)
-    if state is State.DOWN:
-        same = _newest(looks, Kind.BAD)
+    if state is SeriesState.UP:
+        return passed("liveness and readiness are two endpoints").at(_newest(looks, SampleKind.GOOD).sample.at)
+    if state is SeriesState.DOWN:
+        same = _newest(looks, SampleKind.BAD)
         return failed("one-endpoint", f"liveness and readiness are both {same.url}").at(same.sample.at)
-    if state is State.UNDECIDED and last.kind is not Kind.UNCLEAR:
+    if state is SeriesState.UNDECIDED and last.kind is not SampleKind.UNCLEAR:
         return unknown(Cause.NO_DATA, f"{len(looks)} of {limits.samples_to_fall} samples")
     return unknown(last.cause, last.words)
 
 
-def _newest(looks: tuple[_Look, ...], kind: Kind) -> _Look:
+def _newest(looks: tuple[_Look, ...], kind: SampleKind) -> _Look:
     return next(look for look in reversed(looks) if look.kind is kind)
 
 
@@ -434,10 +396,10 @@ def _compare(sample: Sample[HealthEndpoints]) -> _Look:
     first, second = sample.value.liveness, sample.value.readiness
     for endpoint in (first, second):
         if isinstance(endpoint, Unavailable):
-            return _Look(Kind.UNCLEAR, endpoint.detail, sample, cause=endpoint.cause)
+            return _Look(SampleKind.UNCLEAR, endpoint.detail, sample, cause=endpoint.cause)
     if isinstance(first, Endpoint) and isinstance(second, Endpoint) and first.url == second.url:
-        return _Look(Kind.BAD, "is asked for both", sample, first.url)
-    return _Look(Kind.GOOD, "are two", sample)
+        return _Look(SampleKind.BAD, "is asked for both", sample, first.url)
+    return _Look(SampleKind.GOOD, "are two", sample)
 
 
 @row.advisory(

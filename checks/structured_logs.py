@@ -60,7 +60,7 @@ _LOGS = """
 row.awaits(
     "json",
     Requirement.REQUIRED,
-    rule="Of the last {lines} lines at most {not_json:.0%} are not JSON objects, never more than {not_json_at_most:.0%}.",
+    rule="Of the last {lines} lines at most {not_json:.0%} are no JSON objects, and never over {not_json_at_most:.0%}.",
     remedy=_LOGS,
     awaits="the log probe",
 )
