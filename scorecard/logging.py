@@ -81,7 +81,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 @contextmanager
 def bound(**values: str | int) -> Iterator[None]:
-    """Let every line within carry these: `with bound(correlation_id=run, cadence="live"):`."""
+    """Let every line within the block carry these, such as `correlation_id=run`."""
     with structlog.contextvars.bound_contextvars(**values):
         yield
 
