@@ -173,11 +173,8 @@ def _up(name: str, looks: tuple[_Look, ...], limits: Limits) -> Finding:
         now = "" if last.ready else "; the newest says not ready"
         return passed(f"{subject} {said.words} in {_count(good, looks)} samples{now}").at(said.sample.at)
     unready = [look for look in good if not look.ready]
-    if unready:
-        return warned(
-            "not-ready", f"{subject} {unready[-1].words} in {_count(unready, looks)} samples: it exists and says so"
-        ).at(last.sample.at)
-    return passed(f"{subject} {last.words} in {_count(good, looks)} samples").at(last.sample.at)
+    counted = f"{unready[-1].words} in {_count(unready, looks)} samples"
+    return warned("not-ready", f"{subject} {counted}: it exists and says so").at(last.sample.at)
 
 
 def _down(name: str, looks: tuple[_Look, ...], limits: Limits) -> Finding:

@@ -1,0 +1,44 @@
+"""The row `infrastructure-as-code`: what it asks, and what it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from checks.infrastructure_as_code import row
+from scorecard.check import Row
+
+WAITS = {
+    "defined": "the Terraform reader",
+    "remote-state-locked": "the Terraform reader",
+    "no-drift": "the AWS probe and the Terraform reader",
+    "managed": "the AWS probe and the Terraform reader",
+    "plan-in-review": "the workflow reader",
+    "policy-scan": "the scanner import",
+}
+
+
+@pytest.mark.parametrize("check", WAITS)
+def test_a_check_without_a_probe_is_unknown_and_says_what_it_waits_for(
+    waits: Callable[[Row, str], str], check: str
+) -> None:
+    assert waits(row, check) == WAITS[check]
+
+
+def test_every_check_of_the_row_waits() -> None:
+    assert [check.id for check in row.checks] == list(WAITS)
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        ("no-drift", "at most 7 days"),
+    ],
+)
+def test_a_rule_shows_the_threshold_in_force(check: str, words: str) -> None:
+    assert words in row.check(check).rule(row.default_limits())
+
+
+def test_the_remedy_gives_the_line_to_write() -> None:
+    assert "use_lockfile = true" in row.check("remote-state-locked").remedy
