@@ -25,6 +25,7 @@ from scorecard.evidence.repository import (
     RunbookFound,
     RunbookPage,
     Runbooks,
+    Silence,
 )
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "RunbookPage",
     "Runbooks",
     "Sample",
+    "Silence",
     "Unavailable",
     "Window",
 ]

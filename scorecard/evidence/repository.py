@@ -8,8 +8,21 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from scorecard.evidence.base import Evidence
+from scorecard.evidence.base import Evidence, Unavailable
 from scorecard.model import Cadence, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A comment beside what it is about, `scorecard: ignore ROW/CHECK until DATE: reason`; it ends with its day."""
+
+    rule: str
+    """`row/check`."""
+    until: date
+    """The last day."""
+    reason: str
+    where: str
+    """`path:line` of the comment."""
 
 
 class RecordState(StrEnum):
@@ -44,6 +57,12 @@ class DecisionRecord:
     """Numbers that it says it replaces."""
     superseded_by: tuple[str, ...] = ()
     """Numbers that it says replace it."""
+    silences: tuple[Silence, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """Where it stands; numbers are unique within it."""
+        return self.name.rpartition("/")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +77,8 @@ class DecisionRecords(Evidence):
     records: tuple[DecisionRecord, ...]
     structure_changed_on: date | None
     """The newest commit that touched Terraform, compose, Kubernetes or CloudFormation files."""
+    history_missing: tuple[Unavailable, ...] = ()
+    """Why dates by git are not all known; what the records themselves say is complete without them."""
 
 
 class AlertSource(StrEnum):
@@ -91,6 +112,9 @@ class AlertRule:
     """The expression is true when a series is not there (`absent`, `absent_over_time`, `up == 0`)."""
     problem: str = ""
     """Why the rule cannot work, in the parser's words; empty when it parses."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The rule's own labels, severity included."""
+    silences: tuple[Silence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +127,13 @@ class Alerts(Evidence):
     rules: tuple[AlertRule, ...]
     files: tuple[str, ...] = ()
     """Rule files that were read."""
+    severities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The organisation's words for each of `page`, `ticket`, `info`, from `vocabulary.severities`."""
+
+    def urgency(self, rule: AlertRule) -> str:
+        """`page`, `ticket` or `info`, or another name of the vocabulary; empty for a word that is not in it."""
+        word = rule.severity.strip().lower()
+        return next((name for name, words in self.severities.items() if word in map(str.lower, words)), "")
 
 
 class RunbookFound(StrEnum):
@@ -115,6 +146,10 @@ class RunbookFound(StrEnum):
     SIGN_IN = "sign_in"
     NOT_ASKED = "not_asked"
     """The link leads outside the repository and this version or scope does not follow it."""
+    TEMPLATE = "template"
+    """The link holds `{{ }}` that only a firing alert fills in, and none was seen firing."""
+    UNREADABLE = "unreadable"
+    """The page is there and could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,31 +161,34 @@ class RunbookPage:
     title: str
     names_alerts: tuple[str, ...]
     """Alerts whose exact name the page mentions."""
-    sections: tuple[str, ...]
-    """Which of meaning, impact, diagnosis, mitigation, escalation have real text, by synonyms."""
+    sections: Mapping[str, int]
+    """Words of real text under `meaning`, `impact`, `diagnosis`, `mitigation`, `escalation`, by synonyms; a section
+    that is not there is not a key. For a link with a fragment, those of that part of the page."""
     steps: bool
     """It has a command block or a numbered list."""
     placeholders: tuple[str, ...]
     """Text that was left to be filled in, as `line N: words`."""
     reviewed_on: date | None
-    """Front matter `last_reviewed`, or the newest commit that touched it."""
+    """The newer of front matter `last_reviewed` and the newest commit that touched it."""
     broken_links: tuple[str, ...] = ()
     """Its own relative links that lead nowhere."""
-    fragments: tuple[str, ...] = ()
-    """Anchors of its headings."""
+    silences: tuple[Silence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRunbook:
     """Where one alert's link leads."""
 
-    alert: str
+    name: str
+    """The alert's name."""
     where: str
     """The rule's place."""
     url: str
     found: RunbookFound
     detail: str = ""
     page: RunbookPage | None = None
+    silences: tuple[Silence, ...] = ()
+    """Of the rule; the page has its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +201,8 @@ class Runbooks(Evidence):
     links: tuple[AlertRunbook, ...]
     orphans: tuple[str, ...] = ()
     """Runbook pages that no alert leads to."""
+    history_missing: tuple[Unavailable, ...] = ()
+    """Why dates by git are not all known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
