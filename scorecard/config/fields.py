@@ -16,7 +16,8 @@ from pydantic_core import CoreSchema, core_schema
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+LABEL_PATTERN = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_LABEL = re.compile(LABEL_PATTERN)
 _LABEL_LENGTH = 63
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
@@ -159,7 +160,7 @@ def _list_or_one(schema: dict[str, Any]) -> None:
 
 WebAddress = Annotated[str, AfterValidator(web_address), Field(json_schema_extra={"format": "uri"})]
 LabelText = Annotated[
-    str, AfterValidator(label), Field(json_schema_extra={"pattern": f"^{_LABEL.pattern}$", "maxLength": _LABEL_LENGTH})
+    str, AfterValidator(label), Field(json_schema_extra={"pattern": f"^{LABEL_PATTERN}$", "maxLength": _LABEL_LENGTH})
 ]
 CleanText = Annotated[str, AfterValidator(clean)]
 ProbeNetwork = Annotated[
