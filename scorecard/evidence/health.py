@@ -17,7 +17,7 @@ class Reply(StrEnum):
     ANSWERED = "answered"
     """A complete, well-formed HTTP answer; `status` is set."""
     BROKEN = "broken"
-    """The target answered and broke the protocol: bad framing, a body past the budget, HTTP/0.9, 1xx as the last answer."""
+    """The target answered and broke the protocol: bad framing, a body past the budget, HTTP/0.9, 1xx as the end."""
     REFUSED = "refused"
     """Connection refused or reset."""
     TIMED_OUT = "timed_out"

@@ -1,0 +1,432 @@
+"""One libcurl transfer: its options, what it may receive, and what its end means.
+
+libcurl 8 does most of what is promised here. What it lets through is refused by us: status codes outside 100 to 599,
+status lines of other protocols, hundreds of headers, contradictory framing, a certificate without a subject alternative
+name.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pycurl
+
+from scorecard import __version__
+from scorecard.egress.answer import Get, Got
+from scorecard.egress.body import BadBodyError, decode
+from scorecard.egress.policy import AddressPolicy
+from scorecard.egress.target import Target
+from scorecard.evidence.health import Reply
+from scorecard.model import Cause
+
+HEADER_BUDGET = 32_768
+"""Bytes of all heads of one answer, 1xx and trailers included."""
+HEADER_LINES = 100
+USER_AGENT = f"readiness-scorecard/{__version__} (health probe)"
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?\r?\n")
+_FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r?\n?")
+_FIXED_HEADERS = [f"User-Agent: {USER_AGENT}", "Accept: */*", "Accept-Encoding: identity"]
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a transfer is to connect."""
+
+    target: Target
+    addresses: tuple[str, ...]
+    """Judged addresses of a name; empty for a literal."""
+    timeout: float
+    """Seconds that are left of the deadline."""
+    reuse: bool = False
+    """The connection of the request before it is taken."""
+    keep: bool = False
+    """The connection is left for the request after it."""
+
+
+class _Lent:
+    """A new socket for pycurl, which duplicates it and drops this at once.
+
+    Closed then and not later: while it is open, epoll would go on to report a connection that libcurl has closed.
+    """
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+class Transfer:
+    """An easy handle that is used for one GET after another."""
+
+    def __init__(self, policy: AddressPolicy, ca_file: str) -> None:
+        """Set what all GETs have in common."""
+        self._policy = policy
+        self.easy: Any = pycurl.Curl()
+        self._headers: tuple[tuple[str, str], ...] = ()
+        self._resolving = False
+        self._set_fixed(ca_file)
+        self._clear()
+
+    def _set_fixed(self, ca_file: str) -> None:
+        set_ = self.easy.setopt
+        for option, value in (
+            (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+            (pycurl.REDIR_PROTOCOLS, 0),
+            (pycurl.FOLLOWLOCATION, 0),
+            (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+            (pycurl.HTTP09_ALLOWED, 0),
+            (pycurl.PROXY, ""),
+            (pycurl.NOPROXY, "*"),
+            (pycurl.NETRC, pycurl.NETRC_IGNORED),
+            (pycurl.NOSIGNAL, 1),
+            (pycurl.PATH_AS_IS, 1),
+            (pycurl.DNS_CACHE_TIMEOUT, 0),
+            (pycurl.BUFFERSIZE, 16_384),
+            (pycurl.CAINFO, ca_file),
+            (pycurl.SSL_VERIFYPEER, 1),
+            (pycurl.SSL_VERIFYHOST, 2),
+            (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
+            # A resumed session is not verified again.
+            (pycurl.SSL_SESSIONID_CACHE, 0),
+            (pycurl.HTTPHEADER, _FIXED_HEADERS),
+            (pycurl.WRITEFUNCTION, self._on_body),
+            (pycurl.HEADERFUNCTION, self._on_header),
+            (pycurl.OPENSOCKETFUNCTION, self._on_socket),
+        ):
+            set_(option, value)
+
+    def _clear(self) -> None:
+        self.get: Get | None = None
+        self.plan: Plan | None = None
+        self.address = ""
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._lines: list[bytes] = []
+        self._head_ended = False
+        self._header_bytes = 0
+        self._header_lines = 0
+        self._broken = ""
+        self._refused = ""
+        self._redirect = False
+        self._crash: BaseException | None = None
+
+    def begin(self, get: Get, plan: Plan) -> None:
+        """Take the options of one GET; the caller adds `easy` to its multi handle."""
+        self._clear()
+        self.get, self.plan = get, plan
+        set_ = self.easy.setopt
+        set_(pycurl.URL, plan.target.url)
+        set_(pycurl.TIMEOUT_MS, max(1, int(plan.timeout * 1000)))
+        set_(pycurl.FRESH_CONNECT, not plan.reuse)
+        set_(pycurl.FORBID_REUSE, not plan.keep)
+        if plan.target.scheme == "https":
+            set_(pycurl.OPT_CERTINFO, not plan.reuse)
+        if plan.addresses:
+            joined = ",".join(f"[{one}]" if ":" in one else one for one in plan.addresses)
+            set_(pycurl.RESOLVE, [f"{plan.target.host}:{plan.target.port}:{joined}"])
+            self._resolving = True
+        elif self._resolving:
+            self.easy.unsetopt(pycurl.RESOLVE)
+            self._resolving = False
+        if get.headers != self._headers:
+            set_(pycurl.HTTPHEADER, [*_FIXED_HEADERS, *(f"{name}: {value}" for name, value in get.headers)])
+            self._headers = get.headers
+
+    # --- libcurl's callbacks: whatever is raised in one of them belongs to this transfer alone
+
+    def _on_socket(self, _purpose: int, address: Any) -> Any:  # noqa: ANN401 - pycurl's tuple
+        try:
+            family, kind, protocol, place = address
+            host = f"{place[0]}%{place[3]}" if len(place) > 3 and place[3] else place[0]  # noqa: PLR2004 - AF_INET6
+            if refusal := self._policy.refuses(host, place[1]):
+                self._refused = refusal
+                return pycurl.SOCKET_BAD
+            self.address = host
+            return _Lent(socket.socket(family, kind, protocol).detach())
+        except BaseException as error:  # noqa: BLE001 - see above
+            self._crash = error
+            return pycurl.SOCKET_BAD
+
+    def _on_header(self, line: bytes) -> int:
+        try:
+            return self._take_header(line)
+        except BaseException as error:  # noqa: BLE001 - see above
+            self._crash = error
+            return -1
+
+    def _take_header(self, line: bytes) -> int:
+        self._header_bytes += len(line)
+        self._header_lines += 1
+        if self._header_bytes > HEADER_BUDGET:
+            self._broken = f"the headers are over {HEADER_BUDGET} bytes"
+        elif self._header_lines > HEADER_LINES:
+            self._broken = f"the headers are over {HEADER_LINES} lines"
+        if self._broken:
+            return -1
+        if self._head_ended:
+            if line.startswith(b"HTTP/"):
+                self._head_ended = False
+                self._lines = [line]
+            return len(line)
+        if line in {b"\r\n", b"\n"}:
+            self._head_ended = True
+            status = self._lines[0][9:12] if self._lines else b""
+            if status[:1] == b"3":
+                self._redirect = True
+                return -1
+            return len(line)
+        self._lines.append(line)
+        return len(line)
+
+    def _on_body(self, data: bytes) -> int:
+        try:
+            self._size += len(data)
+            if self.get is not None and self._size > self.get.budget:
+                self._broken = f"the body is over {self.get.budget} bytes"
+                return -1
+            self._chunks.append(data)
+            return len(data)
+        except BaseException as error:  # noqa: BLE001 - see above
+            self._crash = error
+            return -1
+
+    # --- the end
+
+    def finish(self, code: int, message: str, now: datetime, certificate: float | None) -> Got:
+        """What the transfer came to.
+
+        Args:
+            code: libcurl's, 0 for success.
+            message: libcurl's words.
+            now: for the days that a certificate has left.
+            certificate: days left, from the request before it on the same connection.
+        """
+        get, plan = self.get, self.plan
+        if get is None or plan is None:
+            raise RuntimeError("finish() without begin()")
+        if self._crash is not None:
+            return _crashed(get, self._crash)
+        got = Got(
+            key=get.key,
+            url=plan.target.url,
+            reply=Reply.NOT_SENT,
+            milliseconds=self.easy.getinfo(pycurl.TOTAL_TIME) * 1000,
+            address=self.address or self.easy.getinfo(pycurl.PRIMARY_IP) or "",
+            certificate_expires_in=certificate,
+        )
+        if plan.target.scheme == "https" and (seen := _certificate(self.easy)):
+            got = replace(got, certificate_expires_in=(seen.expires - now).total_seconds() / _DAY)
+            if not seen.names:
+                return replace(got, reply=Reply.TLS_FAILED, detail="the certificate has no subject alternative name")
+        if self._broken:
+            return replace(got, reply=Reply.BROKEN, detail=self._broken)
+        if code and not self._redirect:
+            return self._failed(got, code, message)
+        return self._answered(got, get)
+
+    def _answered(self, got: Got, get: Get) -> Got:
+        """A complete answer by libcurl's measure, held to ours."""
+        first = self._lines[0] if self._lines else b""
+        found = _STATUS_LINE.fullmatch(first)
+        if not found:
+            return replace(got, reply=Reply.BROKEN, detail=f"the status line is {_shown(first)}")
+        status = int(found[1])
+        if status < 200:  # noqa: PLR2004 - 1xx is never the last answer
+            return replace(got, reply=Reply.BROKEN, detail=f"the last answer is {status}, which is not a final one")
+        bad = next((line for line in self._lines[1:] if not _FIELD.fullmatch(line)), None)
+        if bad is not None:
+            return replace(got, reply=Reply.BROKEN, detail=f"a header line is {_shown(bad)}")
+        headers = tuple(_field(line) for line in self._lines[1:])
+        got = replace(got, headers=headers)
+        if trouble := _framing(headers):
+            return replace(got, reply=Reply.BROKEN, detail=trouble)
+        encodings = ", ".join(value for name, value in headers if name == "content-encoding")
+        try:
+            body = decode(b"".join(self._chunks), encodings, get.budget)
+        except BadBodyError as error:
+            return replace(got, reply=Reply.BROKEN, detail=str(error))
+        return replace(got, reply=Reply.ANSWERED, status=status, body=body)
+
+    def _failed(self, got: Got, code: int, message: str) -> Got:
+        """What one of libcurl's errors says about the target, or about us."""
+        if self._refused:
+            return replace(got, detail=self._refused, cause=Cause.NOT_CONFIGURED)
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            return replace(got, reply=Reply.TIMED_OUT, detail=self._stage())
+        if code in _TLS_ERRORS:
+            return self._tls_failed(got, message)
+        if code == pycurl.E_COULDNT_CONNECT:
+            return _not_connected(got, self.easy.getinfo(pycurl.OS_ERRNO), message)
+        return self._broke_off(got, code, message or f"libcurl error {code}")
+
+    def _broke_off(self, got: Got, code: int, words: str) -> Got:
+        """After the connection was made, or before for a reason of ours."""
+        if code in {pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR} and self._was_reset():
+            return replace(got, reply=Reply.REFUSED, detail="connection reset")
+        if code in _OURS or not self.address:
+            return replace(got, detail=words, cause=Cause.SCORECARD_FAULT)
+        return replace(got, reply=Reply.BROKEN, detail=words)
+
+    def _was_reset(self) -> bool:
+        return self.easy.getinfo(pycurl.OS_ERRNO) in {errno.ECONNRESET, errno.EPIPE}
+
+    def _tls_failed(self, got: Got, message: str) -> Got:
+        if self._was_reset():
+            return replace(got, reply=Reply.REFUSED, detail="connection reset in the TLS handshake")
+        return replace(got, reply=Reply.TLS_FAILED, detail=_tls_reason(message))
+
+    def _stage(self) -> str:
+        """How far a transfer came that ran out of time."""
+        if self.plan is None:
+            return "timed out"
+        limit = f"within {self.plan.timeout:.2g} s"
+        info = self.easy.getinfo
+        if not self.plan.reuse and not info(pycurl.CONNECT_TIME):
+            return f"no connection {limit}"
+        if self.plan.target.scheme == "https" and not self.plan.reuse and not info(pycurl.APPCONNECT_TIME):
+            return f"the TLS handshake was not complete {limit}"
+        if not self._lines:
+            return f"no status line {limit}"
+        if not self._head_ended:
+            return f"the headers were not complete {limit}"
+        return f"the body was not complete {limit}, after {self._size} bytes"
+
+    def close(self) -> None:
+        """Free the handle and the circle of callbacks."""
+        self.easy.close()
+
+
+_TLS_ERRORS = frozenset(
+    {
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CERTPROBLEM,
+        pycurl.E_SSL_CIPHER,
+        pycurl.E_SSL_INVALIDCERTSTATUS,
+        pycurl.E_SSL_ISSUER_ERROR,
+    }
+)
+_OURS = frozenset(
+    {
+        pycurl.E_OUT_OF_MEMORY,
+        pycurl.E_FAILED_INIT,
+        pycurl.E_URL_MALFORMAT,
+        pycurl.E_COULDNT_RESOLVE_HOST,
+        pycurl.E_SSL_CACERT_BADFILE,
+        pycurl.E_SSL_ENGINE_INITFAILED,
+        pycurl.E_ABORTED_BY_CALLBACK,
+        pycurl.E_BAD_FUNCTION_ARGUMENT,
+        pycurl.E_INTERFACE_FAILED,
+    }
+)
+_NO_ROUTE = {
+    errno.ENETUNREACH: "no route from here to that network",
+    errno.ENETDOWN: "our network is down",
+    errno.EADDRNOTAVAIL: "no local port is free",
+    errno.EACCES: "our own firewall refused the connection",
+    errno.EPERM: "our own firewall refused the connection",
+}
+
+
+def _not_connected(got: Got, number: int, message: str) -> Got:
+    if number in _NO_ROUTE:
+        return replace(got, detail=_NO_ROUTE[number], cause=Cause.SCORECARD_FAULT)
+    if number == errno.ETIMEDOUT:
+        return replace(got, reply=Reply.TIMED_OUT, detail="the system gave up connecting")
+    words = {errno.ECONNREFUSED: "connection refused", errno.EHOSTUNREACH: "no route to host"}
+    return replace(got, reply=Reply.REFUSED, detail=words.get(number, message or "not connected"))
+
+
+def _crashed(get: Get, error: BaseException) -> Got:
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        return Got(
+            key=get.key,
+            url=get.url,
+            reply=Reply.NOT_SENT,
+            detail="no file descriptor is left in this process",
+            cause=Cause.SCORECARD_FAULT,
+        )
+    return crashed(get, error)
+
+
+def crashed(get: Get, error: BaseException) -> Got:
+    """The end of a GET in which our own code raised."""
+    detail = f"{type(error).__name__} while it was probed"
+    return Got(key=get.key, url=get.url, reply=Reply.NOT_SENT, detail=detail, cause=Cause.PROBE_ERROR)
+
+
+def _shown(line: bytes) -> str:
+    return repr(line[:80].decode("latin-1").rstrip("\r\n"))
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    name, _, value = line.decode("latin-1").partition(":")
+    return name.lower(), value.strip()
+
+
+def _framing(headers: tuple[tuple[str, str], ...]) -> str:
+    """What is contradictory in how the body's length is told (RFC 9112, 6.3): an attack or a bug, and never clear."""
+    lengths = [value for name, value in headers if name == "content-length"]
+    coded = any(name == "transfer-encoding" for name, _ in headers)
+    if lengths and coded:
+        return "both Content-Length and Transfer-Encoding are given"
+    if len(set(lengths)) > 1:
+        return f"{len(lengths)} different Content-Lengths are given"
+    if lengths and not (lengths[0].isascii() and lengths[0].isdigit()):
+        return f"the Content-Length is {lengths[0][:40]!r}"
+    return ""
+
+
+_REASONS = (
+    ("certificate has expired", "the certificate has expired"),
+    ("certificate is not yet valid", "the certificate is not valid yet"),
+    ("self-signed certificate in certificate chain", "the certificate chain ends in a certificate that is not trusted"),
+    ("self-signed certificate", "the certificate is self-signed"),
+    ("unable to get local issuer certificate", "the certificate's issuer is not known here"),
+    ("no alternative certificate subject name matches", "the certificate is for another host"),
+    ("does not match target host name", "the certificate is for another host"),
+    ("key too weak", "the certificate's key is too weak"),
+    ("md too weak", "the certificate's signature is too weak"),
+)
+
+
+def _tls_reason(message: str) -> str:
+    """Say it in our words what libcurl, or OpenSSL within it, said."""
+    lowered = message.lower()
+    for text, reason in _REASONS:
+        if text in lowered:
+            return reason
+    return f"the TLS handshake failed: {message[:200]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Certificate:
+    expires: datetime
+    names: str
+
+
+def _certificate(easy: Any) -> _Certificate | None:  # noqa: ANN401 - pycurl.Curl
+    """The server's certificate, as far as libcurl tells; None on a connection that was taken over."""
+    chain = easy.getinfo(pycurl.INFO_CERTINFO)
+    if not chain:
+        return None
+    fields = dict(chain[0])
+    try:
+        expires = datetime.strptime(fields["Expire date"], "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
+    except (KeyError, ValueError):
+        return None
+    return _Certificate(expires, fields.get("X509v3 Subject Alternative Name", ""))

@@ -1,0 +1,29 @@
+"""Health endpoints over HTTP, by libcurl; how and why is in `docs/explanation/probing.md`."""
+
+from __future__ import annotations
+
+from scorecard.egress.answer import Get, Got
+from scorecard.egress.own import configured_policy
+from scorecard.egress.prober import Prober, ProberSettings
+from scorecard.egress.resolver import Resolver
+from scorecard.probes import Context, Probe
+from scorecard.probes.http.control import ControlPathProbe
+from scorecard.probes.http.health import HealthProbe
+
+__all__ = ["ControlPathProbe", "Get", "Got", "HealthProbe", "Prober", "ProberSettings", "Resolver", "probes"]
+
+
+def probes(context: Context) -> tuple[Probe, ...]:
+    """The two probes of this system, on one prober."""
+    probing = context.config.probing
+    resolver = Resolver(deadline=probing.timeout.total_seconds())
+    prober = Prober(
+        configured_policy(probing.allow, store=context.config.store_address().reveal(), resolver=resolver),
+        resolver,
+        ProberSettings(
+            timeout=probing.timeout, concurrency=probing.concurrency, ca_file=getattr(probing, "ca_file", None)
+        ),
+        context.clock,
+    )
+    controls = tuple(str(target.url) for target in probing.control_targets)
+    return HealthProbe(prober, controls), ControlPathProbe(prober)
