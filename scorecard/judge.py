@@ -16,6 +16,9 @@ from scorecard.checklist import Checklist, ChecklistRow, NotApplicable
 from scorecard.evidence import Absent, Evidence, Observation, Unavailable, Window
 from scorecard.model import Cause, Provenance, Requirement, Scope, Service, Status
 
+_LONGEST_WORDS = 500
+"""Characters of an exception's text in a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -81,7 +84,9 @@ class RowResult:
         return self.exclusion is None
 
     def at(self, now: datetime) -> RowResult:
-        """The row as it stands at `now`."""
+        """The row as it stands at `now`: with what expired, and asked again once its exemption has ended."""
+        if self.exclusion and self.exclusion.until and now.date() > self.exclusion.until:
+            return dataclasses.replace(self, exclusion=None, status=row_status(()))
         checks = tuple(check.at(now) for check in self.checks)
         if all(new is old for new, old in zip(checks, self.checks, strict=True)):
             return self
@@ -136,7 +141,11 @@ def judge(
     not_asked: list[str] = []
     for row in checklist.rows:
         asked = tuple(check for check in row.checks if check.in_scope(scope))
-        if (rows is not None and row.id not in rows) or not asked:
+        # A scope that holds none of the checks which could decide the row for this service does not ask the row.
+        decidable = scope is None or any(
+            check.requirement is Requirement.REQUIRED and service.type in check.types for check in asked
+        )
+        if (rows is not None and row.id not in rows) or not asked or not decidable:
             not_asked.append(row.id)
             continue
         results.append(_judge_row(row, asked, service, seen, now))
@@ -188,12 +197,23 @@ def judge_check(row: ChecklistRow, check: Check, service: Service, seen: Seen, n
     """Judge one check. Whatever it raises becomes `unknown: probe_error`; nothing else is affected."""
     try:
         finding, resting_on = _find(row, check, service, seen, now)
+        return _dress(row, check, finding, resting_on)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a check, too, stop nothing else
-        finding = unknown(Cause.PROBE_ERROR, f"a bug in {row.id}/{check.id}: {type(error).__name__}: {error}")
-        resting_on = _observations(check, seen)
-    return _dress(row, check, finding, resting_on)
+        bug = unknown(Cause.PROBE_ERROR, f"a bug in {row.id}/{check.id}: {type(error).__name__}{_words(error)}")
+    return _dress(row, check, bug, _observations(check, seen))
+
+
+def _words(error: BaseException) -> str:
+    """What an exception says, cut to a line; nothing where even that raises."""
+    try:
+        text = str(error)[:_LONGEST_WORDS]
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException:  # noqa: BLE001 - an exception whose own text is broken, too, stops nothing else
+        return ""
+    return f": {text}" if text else ""
 
 
 def _find(

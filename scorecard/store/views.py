@@ -34,7 +34,8 @@ class Summary:
     verified_only: float | None
     level: Level
     exempt_rows: int
-    verdict: Verdict
+    verdict: Verdict | None
+    """What the gate says; None on a checklist that the gate of its tier does not ask."""
     rows: tuple[tuple[str, Status], ...]
     """Row id and status, in the checklist's order; empty where never measured."""
     taken_at: datetime | None
@@ -189,3 +190,50 @@ class Health:
     findings: int
     unknown_findings: int
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointFacts:
+    """One health endpoint of a service, by the newest `HealthEndpoints` observation, at most its maximum age old."""
+
+    endpoint: str
+    """liveness or readiness."""
+    up: bool
+    """It answered 2xx."""
+    seconds: float
+    """From the first byte sent to the last received."""
+    certificate_expires_at: datetime | None
+    """When its certificate ends (observed at + days left); None without https."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRow:
+    """One service in one environment, as `/metrics` shows it."""
+
+    key: ServiceKey
+    team: str
+    tier: str
+    type: str
+    verdict: Verdict | None
+    """The gate's; None where nothing was ever measured."""
+    summaries: tuple[Summary, ...]
+    """One for each checklist that applies and was measured, the primary first. All unknown is score 0, coverage 0."""
+    last_proven: tuple[tuple[str, datetime], ...]
+    """Row id and the last time it was not unknown; rows that never were are missing."""
+    waivers: tuple[tuple[str, datetime], ...]
+    """Row id and end of each waiver that is active."""
+    endpoints: tuple[EndpointFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricChanges:
+    """What differs from what `Store.metric_rows` gave under an earlier `seq`."""
+
+    seq: int
+    """Handed in at the next call, by the same process. 0 was never given."""
+    rows: tuple[MetricRow, ...]
+    """Services that are new, measured again, changed by catalogue, waiver or expiry; more than those is allowed."""
+    gone: tuple[ServiceKey, ...]
+    """Services that are registered no longer."""
+    complete: bool
+    """True: `rows` is all there is, and what is not in it is gone (always so for `since` 0)."""

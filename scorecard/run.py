@@ -1,0 +1,284 @@
+"""One run: which evidence is due, probe once, judge, hand over; for a scheduled shard and `scorecard check` alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import graphlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from scorecard.checklist import Checklist
+from scorecard.evidence import Answer, Evidence, Observation, Sample, Unavailable, Window
+from scorecard.judge import Judged, Seen, Snapshot, judge, judge_check
+from scorecard.logging import get_logger
+from scorecard.model import Cadence, Cause, Scope, Service, ServiceKey
+from scorecard.probes import Probe, Upstream
+from scorecard.store import ServiceResult
+from scorecard.telemetry import Telemetry
+
+log = get_logger(__name__)
+
+FIRST_SAMPLES = 3
+"""Looks that a service gets at its first measurement, so that hysteresis has something to decide from."""
+SAMPLE_PAUSE = 1.0
+"""Seconds between them."""
+
+Progress = Callable[[str, int, int], None]
+"""(what is asked, answers so far, answers expected)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run saw of one service."""
+
+    seen: Seen
+    """Everything known, old and new."""
+    new: tuple[Observation, ...]
+    """What this run observed."""
+
+
+class Runner:
+    """Asks probes in the order of what they need, and judges."""
+
+    def __init__(
+        self,
+        probes: Sequence[Probe],
+        *,
+        clock: Callable[[], datetime],
+        telemetry: Telemetry,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Sort the probes.
+
+        Raises:
+            ValueError: two probes answer one question, or they need one another in a circle.
+        """
+        self._probes = _sorted(probes)
+        self._clock = clock
+        self._telemetry = telemetry
+        self._pause = pause
+        self.probed: frozenset[type[Evidence]] = frozenset(probe.answers for probe in self._probes)
+
+    def kinds(self, cadence: Cadence | None) -> frozenset[type[Evidence]]:
+        """The evidence that a cadence asks for; every kind without one."""
+        return frozenset(kind for kind in self.probed if cadence is None or kind.cadence is cadence)
+
+    def upstream_of(self, kinds: Iterable[type[Evidence]]) -> frozenset[type[Evidence]]:
+        """What probes of these kinds, and checks that mix them with others, read besides."""
+        wanted = set(kinds)
+        return frozenset(need for probe in self._probes if probe.answers in wanted for need in probe.needs)
+
+    def ask(
+        self,
+        services: Sequence[Service],
+        known: Mapping[ServiceKey, Seen],
+        kinds: frozenset[type[Evidence]],
+        *,
+        progress: Progress | None = None,
+        at_once: bool = False,
+    ) -> dict[ServiceKey, Asked]:
+        """Ask for kinds of evidence of services.
+
+        Args:
+            services: whom.
+            known: what is known of them already.
+            kinds: which evidence.
+            progress: told of every answer.
+            at_once: also what is not due yet by the probe's own period: somebody asked.
+        """
+        state = {
+            service.key: _State(known.get(service.key, Seen(probed=self.probed)), self.probed) for service in services
+        }
+        for probe in self._probes:
+            if probe.answers not in kinds:
+                continue
+            due = [service for service in services if at_once or self._due(probe, state[service.key])]
+            if not due:
+                continue
+            self._sample(probe, due, state, progress)
+            fresh = [service for service in due if probe.answers.window and _short_of(state[service.key], probe)]
+            for _ in range(FIRST_SAMPLES - 1):
+                if fresh:
+                    self._pause(SAMPLE_PAUSE)
+                    self._sample(probe, fresh, state, progress)
+        return {key: Asked(each.seen(), tuple(each.new.values())) for key, each in state.items()}
+
+    def _due(self, probe: Probe, state: _State) -> bool:
+        every: timedelta | None = getattr(probe, "due_every", None)
+        last = state.observations.get(probe.answers)
+        return every is None or last is None or isinstance(last.value, Unavailable) or self._clock() - last.at >= every
+
+    def _sample(
+        self, probe: Probe, services: Sequence[Service], state: dict[ServiceKey, _State], progress: Progress | None
+    ) -> None:
+        upstream = Upstream(
+            {(key, kind): seen for key, each in state.items() for kind, seen in each.observations.items()},
+            {(key, kind): window for key, each in state.items() for kind, window in each.windows.items()},
+        )
+        waiting = {service.key for service in services}
+        for key, value in self._guarded(probe, services, upstream):
+            if key in waiting:
+                waiting.discard(key)
+                state[key].take(Observation(probe.answers, self._clock(), value))
+                self._telemetry.probe(probe.name, _outcome(value))
+                if progress:
+                    progress(probe.name, len(services) - len(waiting), len(services))
+        for key in waiting:
+            missing = Unavailable(Cause.PROBE_ERROR, f"the probe {probe.name} gave no answer for {key}")
+            state[key].take(Observation(probe.answers, self._clock(), missing))
+            self._telemetry.probe(probe.name, Cause.PROBE_ERROR.value)
+
+    def _guarded(
+        self, probe: Probe, services: Sequence[Service], upstream: Upstream
+    ) -> Iterator[tuple[ServiceKey, Answer]]:
+        """The probe's answers; a bug in it costs the answers it had not given yet, and nothing else."""
+        given: set[ServiceKey] = set()
+        try:
+            for key, value in probe.ask(services, upstream):
+                given.add(key)
+                yield key, value
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            log.exception("probe failed", probe=probe.name, error=f"{type(error).__name__}: {error}")
+            for service in services:
+                if service.key not in given:
+                    detail = f"a bug in the probe {probe.name}: {type(error).__name__}: {error}"
+                    yield service.key, Unavailable(Cause.PROBE_ERROR, detail)
+
+    def judge_new(
+        self, service: Service, checklist: Checklist, asked: Asked, now: datetime, *, whole: bool
+    ) -> tuple[tuple[tuple[str, Judged], ...], Snapshot | None]:
+        """Judge the checks that rest on what was observed, or all of them.
+
+        Returns (row, finding) pairs, and the snapshot where everything was judged.
+        """
+        seen = dataclasses.replace(asked.seen, probed=self.probed)
+        if whole:
+            snapshot = judge(service, checklist, seen, now)
+            return tuple((row.id, judged) for row in snapshot.rows for judged in row.checks), snapshot
+        touched = {observation.kind for observation in asked.new}
+        pairs: list[tuple[str, Judged]] = []
+        for row in checklist.rows:
+            if row.exclusion(service, now.date()):
+                continue
+            pairs += [
+                (row.id, judge_check(row, check, service, seen, now))
+                for check in row.checks
+                if service.type in check.types and not touched.isdisjoint(check.kinds)
+            ]
+        return tuple(pairs), None
+
+    def result(
+        self,
+        service: Service,
+        checklists: Mapping[str, Checklist],
+        asked: Asked,
+        now: datetime,
+        whole: frozenset[str],
+    ) -> ServiceResult:
+        """Everything that the store keeps of a run over one service."""
+        judged, excluded = {}, {}
+        for name, checklist in checklists.items():
+            judged[name], snapshot = self.judge_new(service, checklist, asked, now, whole=name in whole)
+            if snapshot is not None:
+                excluded[name] = tuple((row.id, row.exclusion) for row in snapshot.rows if row.exclusion is not None)
+        for name, pairs in judged.items():
+            for row_id, finding in pairs:
+                if finding.cause is Cause.PROBE_ERROR:
+                    log.error(
+                        "check failed", service=str(service.key), checklist=name, row=row_id, error=finding.message
+                    )
+        kinds = {observation.kind for observation in asked.new}
+        return ServiceResult(
+            key=service.key,
+            observations=asked.new,
+            windows={kind: window for kind, window in asked.seen.windows.items() if kind in kinds},
+            judged=judged,
+            excluded=excluded,
+            complete=whole,
+        )
+
+
+class _State:
+    """What is known of one service while a run goes on."""
+
+    __slots__ = ("new", "observations", "probed", "windows")
+
+    def __init__(self, seen: Seen, probed: frozenset[type[Evidence]]) -> None:
+        self.observations = dict(seen.observations)
+        self.windows: dict[type[Evidence], Window[Any]] = dict(seen.windows)
+        self.new: dict[type[Evidence], Observation] = {}
+        self.probed = probed
+
+    def take(self, observation: Observation) -> None:
+        kind = observation.kind
+        self.observations[kind] = observation
+        self.new[kind] = observation
+        if kind.window:
+            sample: Sample[Any] = Sample(observation.at, observation.value)
+            before = self.windows.get(kind)
+            self.windows[kind] = before.append(sample, kind.window) if before else Window((sample,))
+
+    def seen(self) -> Seen:
+        return Seen(self.observations, self.windows, self.probed)
+
+
+def measure(
+    runner: Runner,
+    services: Sequence[Service],
+    checklist: Callable[[Service], Checklist],
+    now: Callable[[], datetime],
+    *,
+    scope: Scope | None = None,
+    rows: frozenset[str] | None = None,
+    progress: Progress | None = None,
+) -> list[tuple[Snapshot, Mapping[str, Observation]]]:
+    """Probe and judge without a store, for `scorecard check`: snapshots with the evidence behind them, by kind."""
+    kinds = set()
+    for service in services:
+        for row in checklist(service).rows:
+            if rows is None or row.id in rows:
+                kinds |= {kind for check in row.checks if check.in_scope(scope) for kind in check.kinds}
+    todo = set(kinds)
+    while todo:
+        todo = set(runner.upstream_of(todo)) - kinds
+        kinds |= todo
+    asked = runner.ask(services, {}, frozenset(kinds) & runner.probed, progress=progress, at_once=True)
+    results: list[tuple[Snapshot, Mapping[str, Observation]]] = []
+    for service in services:
+        seen = asked[service.key].seen
+        snapshot = judge(service, checklist(service), seen, now(), scope=scope, rows=rows)
+        results.append((snapshot, {kind.kind(): found for kind, found in seen.observations.items()}))
+    return results
+
+
+def _sorted(probes: Sequence[Probe]) -> tuple[Probe, ...]:
+    by_kind: dict[type[Evidence], Probe] = {}
+    for probe in probes:
+        if probe.answers in by_kind:
+            raise ValueError(f"{probe.answers.kind()} is answered by {by_kind[probe.answers].name} and {probe.name}")
+        by_kind[probe.answers] = probe
+    graph = {kind: [need for need in probe.needs if need in by_kind] for kind, probe in by_kind.items()}
+    try:
+        order = tuple(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        circle = " needs ".join(kind.kind() for kind in error.args[1])
+        raise ValueError(f"probes wait for one another: {circle}") from error
+    return tuple(by_kind[kind] for kind in order)
+
+
+def _short_of(state: _State, probe: Probe) -> bool:
+    """Whether a window is too short for hysteresis, of a service that could be asked at all."""
+    window = state.windows.get(probe.answers)
+    last = state.observations[probe.answers].value
+    return window is not None and len(window.samples) < FIRST_SAMPLES and isinstance(last, Evidence)
+
+
+def _outcome(value: Answer) -> str:
+    if isinstance(value, Unavailable):
+        return value.cause.value
+    return "ok" if isinstance(value, Evidence) else "absent"

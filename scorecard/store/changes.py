@@ -1,0 +1,304 @@
+"""What a transaction of results is made of: values in, rows of tables out."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from scorecard.checklist import NotApplicable
+from scorecard.document import rfc3339
+from scorecard.evidence import Evidence, Observation, Window
+from scorecard.judge import Judged
+from scorecard.model import Cause, ServiceKey, Status
+from scorecard.store import codec, current
+from scorecard.store.current import Standing
+from scorecard.store.views import STATUS_LETTERS
+
+_CAUSES = ("service", "rule", "checklist", "exemption", "waiver", "expiry", "scorecard")
+_OURS = {Cause.SCORECARD_FAULT, Cause.PROBE_ERROR, Cause.NOT_SUPPORTED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceResult:
+    """What one run found out about one service."""
+
+    key: ServiceKey
+    observations: tuple[Observation, ...]
+    windows: Mapping[type[Evidence], Window[Any]] = field(default_factory=dict)
+    judged: Mapping[str, tuple[tuple[str, Judged], ...]] = field(default_factory=dict)
+    """Checklist to (row, finding), for the checks that rest on what was observed."""
+    excluded: Mapping[str, tuple[tuple[str, NotApplicable], ...]] = field(default_factory=dict)
+    """Checklist to rows that do not apply; only where it is complete."""
+    complete: frozenset[str] = frozenset()
+    """Checklists of which every row was judged: what is stored besides is removed."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a transaction is going to write."""
+
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    gone: list[tuple[int, str, str, str]] = field(default_factory=list)
+    moved: set[tuple[int, str]] = field(default_factory=set)
+    """(service, checklist) whose sum must be made again."""
+    shared: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Evidence to keep, by digest."""
+
+    def causes(self, checklist: str) -> dict[int, str]:
+        """Why each service's score may move: the causes of its transitions, the service's own first."""
+        found: dict[int, set[str]] = defaultdict(set)
+        for row in self.events:
+            if row["checklist"] == checklist:
+                found[row["service_id"]].add(row["cause"])
+        return {service_id: min(causes, key=_CAUSES.index) for service_id, causes in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored of one service."""
+
+    findings: Mapping[tuple[str, str, str], Any]
+    """(checklist, row, check) to the row of `finding`."""
+    times: current.Times
+    digests: Mapping[str, str]
+
+
+SUMMED = ("score", "score_upper", "coverage", "level", "rows", "verdict")
+"""Columns of a sum whose change is a transition of the score."""
+
+
+def state(judged: Judged) -> tuple[object, ...]:
+    """What makes two findings the same for history: status, cause, failing subjects, rule version."""
+    return judged.status, judged.cause, judged.fingerprint, judged.rule_version
+
+
+def cause_of_change(before: Judged | None, after: Judged, *, whole: bool) -> str:
+    """Why a finding moved: rule, expiry, scorecard, checklist or service."""
+    if before is not None and before.rule_version != after.rule_version:
+        return "rule"
+    if after.cause is Cause.EXPIRED:
+        return "expiry"
+    if after.cause in _OURS or (before is not None and before.cause in {*_OURS, Cause.EXPIRED}):
+        return "scorecard"
+    return "checklist" if whole else "service"
+
+
+def observation_row(
+    service_id: int, seen: Observation, result: ServiceResult, cycle_id: int, now: datetime
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """A row of `observation`, and one of `evidence` where the answer is shared by digest."""
+    text = codec.encode_answer(seen.value)
+    window = result.windows.get(seen.kind)
+    # Evidence that keeps a window changes with every sample; the others are shared and stored once by digest.
+    shared = window is None and isinstance(seen.value, Evidence)
+    digest = codec.digest(text) if shared else ""
+    kind = seen.kind.kind()
+    lagging = [
+        judged.expires_at
+        for pairs in result.judged.values()
+        for _, judged in pairs
+        if kind in judged.kinds and judged.expires_at is not None
+    ]
+    row = {
+        "service_id": service_id,
+        "kind": kind,
+        "at": seen.at,
+        "expires_at": min([seen.expires_at, *lagging]) if window is not None else seen.expires_at,
+        "cycle_id": cycle_id,
+        "digest": digest,
+        "value": "" if shared else text,
+        "window": codec.encode_window(window) if window is not None else None,
+    }
+    kept = {"digest": digest, "kind": kind, "value": text, "stored_at": now} if shared else None
+    return row, kept
+
+
+def kept_evidence(changes: Changes, judged: Judged, result: ServiceResult, stored: Mapping[str, str]) -> dict[str, str]:
+    """The digests of the evidence behind a transition, so that any past instant can be shown with it.
+
+    Evidence of a window, which is otherwise not kept, is put aside for it.
+    """
+    digests = {kind: stored[kind] for kind in judged.kinds if stored.get(kind)}
+    for seen in result.observations:
+        kind = seen.kind.kind()
+        if kind in judged.kinds and kind not in digests:
+            text = codec.encode_answer(seen.value)
+            digests[kind] = codec.digest(text)
+            changes.shared[digests[kind]] = {"digest": digests[kind], "kind": kind, "value": text, "stored_at": seen.at}
+    return digests
+
+
+def finding_row(
+    service_id: int, checklist: str, row: str, judged: Judged, body: str, since: datetime, cycle_id: int
+) -> dict[str, Any]:
+    """A row of `finding`."""
+    return {
+        "service_id": service_id,
+        "checklist": checklist,
+        "row": row,
+        "check_id": judged.id,
+        "status": judged.status.value,
+        "cause": judged.cause.value if judged.cause else "",
+        "body": body,
+        "since": since,
+        "cycle_id": cycle_id,
+    }
+
+
+def exclusion_row(service_id: int, checklist: str, row: str, body: str, now: datetime, cycle_id: int) -> dict[str, Any]:
+    """A row of `finding` for a row that does not apply."""
+    return {
+        "service_id": service_id,
+        "checklist": checklist,
+        "row": row,
+        "check_id": "",
+        "status": Status.NOT_APPLICABLE.value,
+        "cause": "",
+        "body": body,
+        "since": now,
+        "cycle_id": cycle_id,
+    }
+
+
+def exclusion_event(
+    service_id: int, checklist: str, row: str, exclusion: NotApplicable, body: str, cycle_id: int, now: datetime
+) -> dict[str, Any]:
+    """A row of `event` for a row that ceased to apply."""
+    return {
+        "service_id": service_id,
+        "checklist": checklist,
+        "row": row,
+        "check_id": "",
+        "at": now,
+        "cycle_id": cycle_id,
+        "before": "",
+        "after": Status.NOT_APPLICABLE.value,
+        "cause": "exemption" if exclusion.exempt else "checklist",
+        "message": exclusion.reason,
+        "body": json.dumps({"exclusion": json.loads(body)}),
+        "demo": False,
+    }
+
+
+def event_row(  # noqa: PLR0913, PLR0917 - the columns of an event
+    service_id: int,
+    checklist: str,
+    row: str,
+    judged: Judged,
+    before: Judged | None,
+    cause: str,
+    kept: Mapping[str, str],
+    cycle_id: int,
+    at: datetime,
+) -> dict[str, Any]:
+    """A row of `event`: the whole finding, and the digests of what it rests on."""
+    return {
+        "service_id": service_id,
+        "checklist": checklist,
+        "row": row,
+        "check_id": judged.id,
+        "at": at,
+        "cycle_id": cycle_id,
+        "before": before.status.value if before else "",
+        "after": judged.status.value,
+        "cause": cause,
+        "message": judged.message,
+        "body": json.dumps({"finding": json.loads(codec.encode_judged(judged)), "evidence": dict(kept)}),
+        "demo": False,
+    }
+
+
+def score_event(
+    service_id: int,
+    standing: Standing,
+    old: Any,  # noqa: ANN401 - a row of `summary`
+    cause: str,
+    cycle_id: int,
+    now: datetime,
+) -> dict[str, Any]:
+    """A row of `event` for a change of the sum."""
+    total, snapshot = standing.score, standing.snapshot
+    body = {
+        "score": total.score,
+        "score_upper": total.score_upper,
+        "coverage": total.coverage,
+        "verified_only": total.verified_only,
+        "level": total.level.value,
+        "verdict": standing.decision.verdict.value if standing.decision else "",
+        "reasons": list(standing.decision.reasons) if standing.decision else [],
+        "checklist": {"version": snapshot.checklist.version, "digest": snapshot.checklist.digest},
+        "taken_at": rfc3339(snapshot.taken_at),
+        "rows": {row.id: row.status.value for row in snapshot.rows},
+    }
+    before = "" if old is None or old.score is None else str(old.score)
+    after = "" if total.score is None else str(total.score)
+    return {
+        "service_id": service_id,
+        "checklist": snapshot.checklist.name,
+        "row": "",
+        "check_id": "",
+        "at": now,
+        "cycle_id": cycle_id,
+        "before": before,
+        "after": after,
+        "cause": cause,
+        "message": f"score {before or 'none'} to {after or 'none'}, {total.level.word}",
+        "body": json.dumps(body),
+        "demo": False,
+    }
+
+
+def summary_row(
+    service_id: int,
+    standing: Standing,
+    old: Any,  # noqa: ANN401 - a row of `summary`
+    basis: str,
+    now: datetime,
+) -> dict[str, Any]:
+    """A row of `summary`; rows that became unknown keep when they were last proven."""
+    total, snapshot = standing.score, standing.snapshot
+    measured = snapshot.measured
+    proven: dict[str, int] = json.loads(old.last_proven) if old is not None else {}
+    before = dict(zip([row.id for row in snapshot.checklist.rows], old.rows if old is not None else "", strict=False))
+    for row in snapshot.rows:
+        if row.status is not Status.UNKNOWN:
+            proven.pop(row.id, None)
+        elif before.get(row.id, "u") != "u" and old is not None:
+            seen = [check.observed_at for check in row.checks if check.observed_at is not None]
+            proven[row.id] = int(min([*seen, now]).timestamp() * 1000)
+    return {
+        "service_id": service_id,
+        "checklist": snapshot.checklist.name,
+        "score": total.score if measured else None,
+        "score_upper": total.score_upper if measured else None,
+        "coverage": total.coverage if measured else None,
+        "verified_only": total.verified_only if measured else None,
+        "level": total.level.value,
+        "level_rank": total.level.rank,
+        "verdict": standing.decision.verdict.value if standing.decision else "",
+        "exempt_rows": total.exempt_rows,
+        "rows": "".join(STATUS_LETTERS[row.status] for row in snapshot.rows),
+        "last_proven": json.dumps(proven),
+        "basis": basis,
+        "as_of": now,
+        "changed_at": now,
+    }
+
+
+def day_row(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """A row of `day`."""
+    return {
+        "service_id": row["service_id"],
+        "checklist": row["checklist"],
+        "day": now.date(),
+        "score": row["score"],
+        "score_upper": row["score_upper"],
+        "coverage": row["coverage"],
+        "level": row["level"],
+        "demo": False,
+    }

@@ -1,0 +1,146 @@
+"""Values to JSON and back. What cannot be read back is said to be missing, never guessed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import zlib
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from scorecard.checklist import NotApplicable
+from scorecard.evidence import Absent, Answer, Evidence, Sample, Unavailable, Window
+from scorecard.evidence.upgrades import upgrade
+from scorecard.judge import Judged
+from scorecard.model import Cause, Service, Team
+
+_ABSENT = TypeAdapter(Absent)
+_UNAVAILABLE = TypeAdapter(Unavailable)
+_JUDGED = TypeAdapter(Judged)
+_EXCLUSION = TypeAdapter(NotApplicable)
+_SERVICE = TypeAdapter(Service)
+_TEAM = TypeAdapter(Team)
+
+
+@cache
+def kinds() -> dict[str, type[Evidence]]:
+    """Every kind of evidence that is imported, by the name under which it is stored."""
+    found: dict[str, type[Evidence]] = {}
+    todo = [Evidence]
+    while todo:
+        for kind in todo.pop().__subclasses__():
+            found[kind.kind()] = kind
+            todo.append(kind)
+    return found
+
+
+_adapters: dict[str, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[Evidence]) -> TypeAdapter[Any]:
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if name not in _adapters:
+        _adapters[name] = TypeAdapter(kind)
+    return _adapters[name]
+
+
+def digest(text: str) -> str:
+    """`sha256:` of a stored text."""
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def encode_answer(answer: Answer) -> str:
+    """An answer as JSON, with its schema version."""
+    if isinstance(answer, Unavailable):
+        return '{"unavailable":' + _UNAVAILABLE.dump_json(answer, exclude_defaults=True).decode() + "}"
+    if isinstance(answer, Absent):
+        return '{"absent":' + _ABSENT.dump_json(answer).decode() + "}"
+    body = _adapter(type(answer)).dump_json(answer, exclude_defaults=True).decode()
+    return f'{{"schema":{answer.schema},"evidence":{body}}}'
+
+
+def decode_answer(kind: type[Evidence], text: str) -> Answer:
+    """Read what `encode_answer` wrote, upgraded to today's schema; `unknown: no_data` where that is not possible."""
+    try:
+        return _decode(kind, json.loads(text))
+    except (ValueError, KeyError, TypeError) as error:
+        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return Unavailable(Cause.NO_DATA, f"stored {kind.kind()} evidence cannot be read by this version: {problem}")
+
+
+def _decode(kind: type[Evidence], body: dict[str, Any]) -> Answer:
+    if "unavailable" in body:
+        return _UNAVAILABLE.validate_python(body["unavailable"])
+    if "absent" in body:
+        return _ABSENT.validate_python(body["absent"])
+    value = upgrade(kind, body["schema"], body["evidence"])
+    # JSON mode: dates and enums stand as text.
+    answer: Answer = _adapter(kind).validate_json(json.dumps(value))
+    return answer
+
+
+def encode_window(window: Window[Any]) -> bytes:
+    """Samples, compressed: twenty of them say nearly the same. Exhibits stay with the newest observation."""
+    samples = [
+        [
+            sample.at.timestamp(),
+            encode_answer(
+                dataclasses.replace(sample.value, exhibits=()) if isinstance(sample.value, Evidence) else sample.value
+            ),
+        ]
+        for sample in window.samples
+    ]
+    return zlib.compress(json.dumps(samples, separators=(",", ":")).encode(), 1)
+
+
+def decode_window(kind: type[Evidence], packed: bytes) -> Window[Any] | None:
+    """Read what `encode_window` wrote; None where that is not possible."""
+    try:
+        samples = json.loads(zlib.decompress(packed))
+        return Window(tuple(Sample(datetime.fromtimestamp(at, UTC), decode_answer(kind, text)) for at, text in samples))
+    except (ValueError, zlib.error, TypeError):
+        return None
+
+
+def encode_judged(judged: Judged) -> str:
+    """A finding as JSON."""
+    return _JUDGED.dump_json(judged, exclude_defaults=True).decode()
+
+
+def decode_judged(text: str) -> Judged:
+    """Read what `encode_judged` wrote."""
+    return _JUDGED.validate_json(text)
+
+
+def encode_exclusion(exclusion: NotApplicable) -> str:
+    """Why a row does not apply, as JSON."""
+    return _EXCLUSION.dump_json(exclusion, exclude_defaults=True).decode()
+
+
+def decode_exclusion(text: str) -> NotApplicable:
+    """Read what `encode_exclusion` wrote."""
+    return _EXCLUSION.validate_json(text)
+
+
+def encode_service(service: Service) -> str:
+    """A service as JSON."""
+    return _SERVICE.dump_json(service, exclude_defaults=True).decode()
+
+
+def decode_service(text: str) -> Service:
+    """Read what `encode_service` wrote."""
+    return _SERVICE.validate_json(text)
+
+
+def encode_team(team: Team) -> str:
+    """A team as JSON."""
+    return _TEAM.dump_json(team, exclude_defaults=True).decode()
+
+
+def decode_team(text: str) -> Team:
+    """Read what `encode_team` wrote."""
+    return _TEAM.validate_json(text)

@@ -1,0 +1,229 @@
+"""The current state of services: their rows as the findings and observations have them, and the sums over those."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection, select
+
+from scorecard.checklist import Checklist
+from scorecard.evidence import Evidence, Observation, Unavailable, Window
+from scorecard.gate import Decision, decide
+from scorecard.judge import Judged, RowResult, Seen, Snapshot, row_status
+from scorecard.model import Cause, GatePolicy, Service, ServiceKey, Status, Waiver
+from scorecard.score import Score, score
+from scorecard.store import codec
+from scorecard.store.engine import chunks
+from scorecard.store.tables import evidence, finding, observation, service, waiver
+
+Times = Mapping[str, tuple[datetime, datetime]]
+"""Kind of evidence to (observed at, expires at)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The gate's bars by tier, with `default` for the others."""
+
+    by_tier: Mapping[str, GatePolicy]
+
+    def of(self, tier: str) -> GatePolicy:
+        """The bar of a tier."""
+        return self.by_tier.get(tier) or self.by_tier.get("default") or GatePolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A service with its id."""
+
+    id: int
+    service: Service
+
+
+def basis(checklist: Checklist, entry: Service, today: date) -> str:
+    """What a service's findings rest on besides evidence: the checklist, its definition, and what is excluded today.
+
+    When it changes every row is judged again from the stored evidence.
+    """
+    excluded = [row.id for row in checklist.rows if row.exclusion(entry, today)]
+    body = "\n".join([checklist.digest, codec.encode_service(entry), *excluded])
+    return "sha256:" + hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def registered(connection: Connection, keys: Iterable[ServiceKey] | None = None) -> dict[ServiceKey, Registered]:
+    """Active services by key; all of them unless keys are given."""
+    query = select(service.c.id, service.c.document).where(service.c.active)
+    found: dict[ServiceKey, Registered] = {}
+    if keys is None:
+        rows = list(connection.execute(query))
+    else:
+        names = sorted({key.name for key in keys})
+        rows = [row for part in chunks(names) for row in connection.execute(query.where(service.c.name.in_(part)))]
+    wanted = None if keys is None else set(keys)
+    for row in rows:
+        entry = codec.decode_service(row.document)
+        if wanted is None or entry.key in wanted:
+            found[entry.key] = Registered(row.id, entry)
+    return found
+
+
+def load_times(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, tuple[datetime, datetime]]]:
+    """When each kind of evidence of each service was observed, and when it expires by its own age."""
+    kinds = codec.kinds()
+    found: dict[int, dict[str, tuple[datetime, datetime]]] = defaultdict(dict)
+    for part in chunks(ids):
+        query = select(observation.c.service_id, observation.c.kind, observation.c.at).where(
+            observation.c.service_id.in_(part)
+        )
+        for row in connection.execute(query):
+            if row.kind in kinds:
+                found[row.service_id][row.kind] = (row.at, row.at + kinds[row.kind].oldest())
+    return found
+
+
+def load_rows(
+    connection: Connection, ids: Mapping[int, Service], checklist: Checklist, today: date
+) -> dict[int, tuple[RowResult, ...]]:
+    """The stored rows of services under a checklist, in its order, not yet expired.
+
+    A row for which nothing is stored is unknown: never measured, or an exemption that ended since.
+    """
+    times = load_times(connection, list(ids))
+    stored: dict[int, dict[str, dict[str, Judged | None]]] = defaultdict(lambda: defaultdict(dict))
+    for part in chunks(list(ids)):
+        query = select(finding.c.service_id, finding.c.row, finding.c.check_id, finding.c.body).where(
+            finding.c.service_id.in_(part), finding.c.checklist == checklist.name
+        )
+        for row in connection.execute(query):
+            judged = codec.decode_judged(row.body) if row.check_id else None
+            stored[row.service_id][row.row][row.check_id] = judged and timed(judged, times.get(row.service_id, {}))
+    return {
+        service_id: build_rows(entry, checklist, stored.get(service_id, {}), today) for service_id, entry in ids.items()
+    }
+
+
+def timed(judged: Judged, times: Times) -> Judged:
+    """A stored finding with the times of its evidence, where it has no other of its own."""
+    if judged.observed_at is not None:
+        return judged
+    seen = [times[kind] for kind in judged.kinds if kind in times]
+    if not seen:
+        return judged
+    return dataclasses.replace(
+        judged, observed_at=min(at for at, _ in seen), expires_at=min(expires for _, expires in seen)
+    )
+
+
+def untimed(judged: Judged, times: Times) -> Judged:
+    """What is stored of a finding: its times only where they are not those of its evidence."""
+    bare = dataclasses.replace(judged, observed_at=None, expires_at=None)
+    return bare if timed(bare, times) == judged else judged
+
+
+def build_rows(
+    entry: Service, checklist: Checklist, stored: Mapping[str, Mapping[str, Judged | None]], today: date
+) -> tuple[RowResult, ...]:
+    """Rows from stored findings, in the checklist's order."""
+    rows = []
+    for row in checklist.rows:
+        exclusion = row.exclusion(entry, today)
+        if exclusion:
+            rows.append(
+                RowResult(id=row.id, weight=row.weight, status=Status.NOT_APPLICABLE, checks=(), exclusion=exclusion)
+            )
+            continue
+        found = stored.get(row.id, {})
+        checks = tuple(judged for check in row.checks if (judged := found.get(check.id)) is not None)
+        rows.append(RowResult(id=row.id, weight=row.weight, status=row_status(checks), checks=checks))
+    return tuple(rows)
+
+
+def load_waivers(connection: Connection, ids: Mapping[int, Service]) -> dict[int, tuple[Waiver, ...]]:
+    """All waivers of services."""
+    found: dict[int, list[Waiver]] = defaultdict(list)
+    for part in chunks(list(ids)):
+        for row in connection.execute(select(waiver).where(waiver.c.service_id.in_(part)).order_by(waiver.c.id)):
+            found[row.service_id].append(
+                Waiver(
+                    id=row.id,
+                    service=ids[row.service_id].key,
+                    row=row.row,
+                    check=row.check_id,
+                    fingerprint=row.fingerprint,
+                    reason=row.reason,
+                    requested_by=row.requested_by,
+                    approved_by=row.approved_by,
+                    approved_at=row.approved_at,
+                    expires_at=row.expires_at,
+                    revoked=row.revoked,
+                )
+            )
+    return {service_id: tuple(waivers) for service_id, waivers in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A service's rows as they stand at an instant, with their sum and the gate's word where it asks this checklist."""
+
+    snapshot: Snapshot
+    score: Score
+    decision: Decision | None
+
+
+def standing(
+    entry: Service,
+    checklist: Checklist,
+    rows: tuple[RowResult, ...],
+    policy: GatePolicy,
+    waivers: Sequence[Waiver],
+    taken_at: datetime | None,
+    now: datetime,
+) -> Standing:
+    """Add up rows that may be old: expiry is applied here."""
+    snapshot = Snapshot(service=entry, checklist=checklist, taken_at=taken_at, run="", rows=rows).at(now)
+    total = score(
+        snapshot.rows,
+        bar=policy.minimum_score,
+        required_rows=checklist.required_rows,
+        nearly_within=checklist.nearly_within,
+    )
+    asked = policy.checklist == checklist.name
+    return Standing(snapshot, total, decide(snapshot, policy, waivers, now) if asked else None)
+
+
+def load_seen(
+    connection: Connection, ids: Sequence[int], kinds: Iterable[type[Evidence]] | None = None
+) -> dict[int, Seen]:
+    """The stored evidence of services, to judge again; all kinds unless some are given."""
+    by_name: Mapping[str, type[Evidence]] = codec.kinds()
+    if kinds is not None:
+        by_name = {kind.kind(): kind for kind in kinds}
+    observations: dict[int, dict[type[Evidence], Observation]] = defaultdict(dict)
+    windows: dict[int, dict[type[Evidence], Window[Evidence]]] = defaultdict(dict)
+    for part in chunks(ids):
+        query = (
+            select(observation, evidence.c.value.label("shared"))
+            .outerjoin(evidence, evidence.c.digest == observation.c.digest)
+            .where(observation.c.service_id.in_(part), observation.c.kind.in_(list(by_name)))
+        )
+        for row in connection.execute(query):
+            kind = by_name[row.kind]
+            text = row.value or row.shared
+            value = (
+                codec.decode_answer(kind, text)
+                if text
+                else Unavailable(Cause.NO_DATA, "the stored evidence is no longer kept")
+            )
+            observations[row.service_id][kind] = Observation(kind, row.at, value)
+            if row.window:
+                window = codec.decode_window(kind, row.window)
+                if window:
+                    windows[row.service_id][kind] = window
+    return {service_id: Seen(observations[service_id], windows.get(service_id, {})) for service_id in observations}
+
+
+PolicyOf = Callable[[str], GatePolicy]

@@ -1,0 +1,434 @@
+"""Reading many services: lists with keyset cursors, the fleet, and how the scorecard itself is doing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from threading import Lock
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Float, Select, and_, cast, exists, func, literal, or_, select
+
+from scorecard.checklist import Checklist
+from scorecard.model import Cadence, Cause, Level, Lifecycle, ServiceKey, Status, Verdict
+from scorecard.store import codec
+from scorecard.store.current import Policies
+from scorecard.store.cycles import DONE, RUNNING, SKIPPED, Cycles
+from scorecard.store.engine import Database, chunks
+from scorecard.store.tables import cycle, day, finding, observation, service, summary
+from scorecard.store.views import (
+    LETTER_STATUSES,
+    STATUS_LETTERS,
+    CycleView,
+    Fleet,
+    Health,
+    Page,
+    Query,
+    RowCounts,
+    Summary,
+    TeamRow,
+)
+
+MAX_LIMIT = 200
+_CACHE_SECONDS = 5
+_DROPS = 10
+_MEASURED_WITHIN = timedelta(hours=24)
+_LATE_PERIODS = 3
+_CURSOR = TypeAdapter(tuple[float | str, str, str])
+_OURS = ("pass", "warn", "fail", "unknown")
+
+
+class QueryError(ValueError):
+    """A filter, sort or cursor that is none; the message names it."""
+
+
+class Lists:
+    """The part of the store that tells of many services at once."""
+
+    db: Database
+    checklists: Mapping[str, Checklist]
+    policies: Policies
+    periods: Mapping[Cadence, timedelta]
+
+    def __init__(self) -> None:
+        self._fleets: dict[str, tuple[datetime, Fleet]] = {}
+        self._trends: dict[tuple[str, date], tuple[tuple[date, float, int], ...]] = {}
+        self._healths: tuple[datetime, Health] | None = None
+        self._lists_lock = Lock()
+
+    def summaries(self, query: Query, now: datetime) -> Page:
+        """A page of services.
+
+        Raises:
+            QueryError: unknown checklist, row, sort or cursor.
+        """
+        checklist = self._checklist(query.checklist)
+        base = self._listed(checklist, query, now)
+        order, descending = self._order(query.sort)
+        limit = max(1, min(query.limit, MAX_LIMIT))
+        ranked = base.add_columns(order.label("rank"))
+        if query.after:
+            ranked = ranked.where(_after(order, query.after, descending=descending))
+        ranked = ranked.order_by(order.desc() if descending else order, service.c.name, service.c.environment)
+        with self.db.read() as connection:
+            total = connection.scalar(select(func.count()).select_from(base.subquery())) or 0
+            rows = list(connection.execute(ranked.limit(limit + 1)))
+            items = self._to_summaries(connection, checklist, rows[:limit], now)
+        cursor = _cursor(rows[limit - 1]) if len(rows) > limit else ""
+        return Page(items, cursor, total)
+
+    def summary(self, key: ServiceKey, checklist: str, now: datetime) -> Summary | None:
+        """One service as a list shows it; None where it is not registered."""
+        found = self._checklist(checklist)
+        query = self._listed(found, Query(checklist=checklist), now).where(
+            service.c.name == key.name, service.c.environment == key.environment
+        )
+        with self.db.read() as connection:
+            rows = list(connection.execute(query))
+            return self._to_summaries(connection, found, rows, now)[0] if rows else None
+
+    def fleet(self, checklist: str, now: datetime) -> Fleet:
+        """The overview of production services; at most a few seconds old."""
+        with self._lists_lock:
+            cached = self._fleets.get(checklist)
+            if cached and timedelta() <= now - cached[0] < timedelta(seconds=_CACHE_SECONDS):
+                return cached[1]
+        fleet = self._fleet(self._checklist(checklist), now)
+        with self._lists_lock:
+            self._fleets[checklist] = (now, fleet)
+        return fleet
+
+    def health(self, now: datetime) -> Health:
+        """How the scorecard itself is doing; at most a few seconds old."""
+        with self._lists_lock:
+            cached = self._healths
+            if cached and timedelta() <= now - cached[0] < timedelta(seconds=_CACHE_SECONDS):
+                return cached[1]
+        health = self._health(now)
+        with self._lists_lock:
+            self._healths = (now, health)
+        return health
+
+    def forget(self) -> None:
+        """Drop what is remembered for a few seconds: after a reload, and in tests."""
+        with self._lists_lock:
+            self._fleets.clear()
+            self._trends.clear()
+            self._healths = None
+
+    # --- lists -------------------------------------------------------------------------------------------------------
+
+    def _checklist(self, name: str) -> Checklist:
+        if name not in self.checklists:
+            raise QueryError(f"checklist: {name!r} is not one of {', '.join(self.checklists)}")
+        return self.checklists[name]
+
+    def _listed(self, checklist: Checklist, query: Query, now: datetime) -> Select[Any]:
+        joined = service.outerjoin(
+            summary, and_(summary.c.service_id == service.c.id, summary.c.checklist == checklist.name)
+        )
+        base = select(service, summary).select_from(joined).where(service.c.active)
+        for condition in self._conditions(checklist, query, now):
+            base = base.where(condition)
+        return base
+
+    def _conditions(self, checklist: Checklist, query: Query, now: datetime) -> Iterable[Any]:
+        if query.q:
+            pattern = "%" + query.q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+            yield or_(
+                func.lower(service.c.name).like(pattern, escape="\\"),
+                func.lower(service.c.team).like(pattern, escape="\\"),
+            )
+        for column in ("team", "tier", "environment", "lifecycle"):
+            if getattr(query, column):
+                yield service.c[column] == getattr(query, column)
+        if query.level is not None:
+            unmeasured = summary.c.service_id.is_(None)
+            yield (
+                or_(summary.c.level == query.level, unmeasured)
+                if query.level is Level.UNKNOWN
+                else (summary.c.level == query.level)
+            )
+        if query.score_from is not None:
+            yield summary.c.score >= query.score_from
+        if query.score_below is not None:
+            yield summary.c.score < query.score_below
+        if query.row or query.status is not None:
+            yield self._row_condition(checklist, query)
+        if query.stale is not None:
+            stale = _stale(now)
+            yield stale if query.stale else ~stale
+
+    def _row_condition(self, checklist: Checklist, query: Query) -> Any:  # noqa: ANN401 - an SQL condition
+        ids = [row.id for row in checklist.rows]
+        if not query.row:
+            return summary.c.rows.like(f"%{STATUS_LETTERS[query.status]}%") if query.status else literal(value=True)
+        if query.row not in ids:
+            raise QueryError(f"row: {query.row!r} is not a row of {checklist.name}")
+        letter = func.substr(summary.c.rows, ids.index(query.row) + 1, 1)
+        return letter == STATUS_LETTERS[query.status] if query.status else letter != ""
+
+    def _order(self, sort: str) -> tuple[Any, bool]:
+        descending = sort.startswith("-")
+        taken = select(func.max(observation.c.at)).where(observation.c.service_id == service.c.id).scalar_subquery()
+        orders = {
+            "score": func.coalesce(summary.c.score, cast(-1.0, Float)),
+            "coverage": func.coalesce(summary.c.coverage, cast(-1.0, Float)),
+            "name": service.c.name,
+            "team": service.c.team,
+            "tier": service.c.tier,
+            "age": func.coalesce(cast(taken, Float), cast(0.0, Float)),
+        }
+        name = sort.removeprefix("-")
+        if name not in orders:
+            raise QueryError(f"sort: {sort!r} is not one of {', '.join(orders)}")
+        # The oldest look first is the newest instant last.
+        return orders[name], descending
+
+    def _to_summaries(
+        self, connection: Connection, checklist: Checklist, rows: Sequence[Any], now: datetime
+    ) -> tuple[Summary, ...]:
+        ids = [row.id for row in rows]
+        taken: dict[int, datetime] = {}
+        stale: set[int] = set()
+        for part in chunks(ids):
+            query = select(observation.c.service_id, func.max(observation.c.at)).where(
+                observation.c.service_id.in_(part)
+            )
+            taken |= dict(tuple(row) for row in connection.execute(query.group_by(observation.c.service_id)))
+            old = select(service.c.id).where(service.c.id.in_(part), _stale(now))
+            stale |= set(connection.scalars(old))
+        return tuple(to_summary(row, checklist, taken.get(row.id), stale=row.id in stale) for row in rows)
+
+    # --- the fleet ---------------------------------------------------------------------------------------------------
+
+    def _fleet(self, checklist: Checklist, now: datetime) -> Fleet:
+        production = and_(
+            service.c.active,
+            service.c.lifecycle == Lifecycle.PRODUCTION.value,
+            service.c.environment == "production",
+        )
+        query = (
+            select(service.c.id, service.c.name, service.c.team, summary.c.score, summary.c.level, summary.c.rows)
+            .select_from(
+                service.outerjoin(
+                    summary, and_(summary.c.service_id == service.c.id, summary.c.checklist == checklist.name)
+                )
+            )
+            .where(production)
+        )
+        with self.db.read() as connection:
+            rows = list(connection.execute(query))
+            fresh = set(
+                connection.scalars(
+                    select(observation.c.service_id).where(observation.c.at > now - _MEASURED_WITHIN).distinct()
+                )
+            )
+            before = self._share_meeting(connection, checklist.name, now.date() - timedelta(days=30), production)
+            drops = self._drops(connection, checklist.name, now.date() - timedelta(days=7), rows)
+            trend = self._trend(connection, checklist.name, now.date(), production)
+            findings, unknown = _count_findings(connection, checklist.name)
+        ids = [row.id for row in checklist.rows]
+        measured = [row for row in rows if row.id in fresh]
+        meeting = sum(row.level == Level.READY.value for row in measured)
+        bars = Counter(min(int(row.score // 10) * 10, 90) for row in measured if row.score is not None)
+        return Fleet(
+            services=len(rows),
+            meeting=meeting,
+            below=len(measured) - meeting,
+            unmeasured=len(rows) - len(measured),
+            meeting_30_days_ago=before,
+            distribution=tuple((bound, bars.get(bound, 0)) for bound in range(0, 100, 10)),
+            rows=_row_counts(ids, [row.rows or "" for row in rows]),
+            teams=_teams(ids, rows),
+            drops=drops,
+            trend=trend,
+            unknown_share=unknown / findings if findings else 0.0,
+        )
+
+    def _share_meeting(self, connection: Connection, checklist: str, on: date, production: Any) -> float | None:  # noqa: ANN401 - an SQL condition
+        query = (
+            select(day.c.level, func.count())
+            .join(service, service.c.id == day.c.service_id)
+            .where(production, day.c.checklist == checklist, day.c.day == on)
+            .group_by(day.c.level)
+        )
+        counts = {row[0]: row[1] for row in connection.execute(query)}
+        total = sum(counts.values())
+        return counts.get(Level.READY.value, 0) / total if total else None
+
+    def _drops(
+        self, connection: Connection, checklist: str, on: date, rows: Sequence[Any]
+    ) -> tuple[tuple[ServiceKey, float, float], ...]:
+        query = select(day.c.service_id, day.c.score).where(day.c.checklist == checklist, day.c.day == on)
+        then = {row[0]: row[1] for row in connection.execute(query)}
+        fallen = [
+            (ServiceKey(row.name), float(then[row.id]), float(row.score))
+            for row in rows
+            if row.score is not None and then.get(row.id) is not None and row.score < then[row.id]
+        ]
+        return tuple(sorted(fallen, key=lambda drop: (drop[2] - drop[1], drop[0]))[:_DROPS])
+
+    def _trend(
+        self,
+        connection: Connection,
+        checklist: str,
+        today: date,
+        production: Any,  # noqa: ANN401 - an SQL condition
+    ) -> tuple[tuple[date, float, int], ...]:
+        # Past days do not change any more; only today's point is read again.
+        def read(condition: Any) -> tuple[tuple[date, float, int], ...]:  # noqa: ANN401 - an SQL condition
+            query = (
+                select(day.c.day, func.avg(day.c.score), func.count(day.c.score))
+                .join(service, service.c.id == day.c.service_id)
+                .where(production, day.c.checklist == checklist, condition)
+                .group_by(day.c.day)
+                .order_by(day.c.day)
+            )
+            return tuple((row[0], round(float(row[1]), 1), int(row[2])) for row in connection.execute(query) if row[2])
+
+        key = (checklist, today)
+        if key not in self._trends:
+            self._trends = {key: read(and_(day.c.day < today, day.c.day >= today - timedelta(days=90)))}
+        return self._trends[key] + read(day.c.day == today)
+
+    # --- ourselves ---------------------------------------------------------------------------------------------------
+
+    def _health(self, now: datetime) -> Health:
+        with self.db.read() as connection:
+            done = select(cycle.c.cadence, func.max(cycle.c.finished_at)).where(cycle.c.state == DONE)
+            finished = {row[0]: row[1] for row in connection.execute(done.group_by(cycle.c.cadence))}
+            last = {cadence: finished[cadence.value] for cadence in Cadence if cadence.value in finished}
+            oldest = connection.scalar(select(func.min(cycle.c.planned_at)).where(cycle.c.state == RUNNING))
+            skipped = connection.scalar(select(func.count()).where(cycle.c.state == SKIPPED)) or 0
+            causes = connection.execute(
+                select(finding.c.cause, func.count())
+                .where(finding.c.status == Status.UNKNOWN.value)
+                .group_by(finding.c.cause)
+            )
+            by_cause = {Cause(row[0]): row[1] for row in causes if row[0]}
+            kinds = connection.execute(
+                select(observation.c.kind, func.count())
+                .where(observation.c.value.like('{"unavailable"%'))
+                .group_by(observation.c.kind)
+            )
+            by_kind = {row[0]: row[1] for row in kinds}
+            services = connection.scalar(select(func.count()).where(service.c.active)) or 0
+            findings = connection.scalar(select(func.count()).select_from(finding).where(finding.c.status.in_(_OURS)))
+        late = tuple(
+            cadence
+            for cadence, period in self.periods.items()
+            if cadence in last and now - last[cadence] > _LATE_PERIODS * period
+        )
+        recent: tuple[CycleView, ...] = self.cycles(limit=20) if isinstance(self, Cycles) else ()
+        return Health(
+            last_success=last,
+            running=tuple(view for view in recent if view.state == RUNNING),
+            recent=recent,
+            skipped=skipped,
+            unknown_by_cause=by_cause,
+            unknown_by_kind=by_kind,
+            queue_lag_seconds=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
+            late=late,
+            services=services,
+            findings=findings or 0,
+            unknown_findings=sum(by_cause.values()),
+        )
+
+
+def _stale(now: datetime) -> Any:  # noqa: ANN401 - an SQL condition
+    live = [name for name, kind in codec.kinds().items() if kind.cadence is Cadence.LIVE and kind.window]
+    return exists().where(
+        observation.c.service_id == service.c.id, observation.c.kind.in_(live), observation.c.expires_at <= now
+    )
+
+
+def _after(order: Any, cursor: str, *, descending: bool) -> Any:  # noqa: ANN401 - SQL expressions
+    try:
+        rank, name, environment = _CURSOR.validate_json(base64.urlsafe_b64decode(cursor.encode() + b"=="))
+    except (ValueError, TypeError) as error:
+        raise QueryError(f"after: {cursor!r} is not a cursor of this list") from error
+    beyond = order < rank if descending else order > rank
+    same = and_(
+        order == rank, or_(service.c.name > name, and_(service.c.name == name, service.c.environment > environment))
+    )
+    return or_(beyond, same)
+
+
+def _cursor(row: Any) -> str:  # noqa: ANN401 - a result row
+    text = json.dumps([row.rank, row.name, row.environment], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def to_summary(row: Any, checklist: Checklist, taken_at: datetime | None, *, stale: bool) -> Summary:  # noqa: ANN401 - a result row
+    """A joined row of `service` and `summary` as a value."""
+    measured = row.rows is not None
+    statuses = tuple(
+        (entry.id, LETTER_STATUSES[letter]) for entry, letter in zip(checklist.rows, row.rows or "", strict=False)
+    )
+    return Summary(
+        key=ServiceKey(row.name, row.environment),
+        team=row.team,
+        tier=row.tier,
+        type=row.type,
+        lifecycle=row.lifecycle,
+        checklist=checklist.name,
+        score=row.score,
+        score_upper=row.score_upper,
+        coverage=row.coverage,
+        verified_only=row.verified_only,
+        level=Level(row.level) if measured else Level.UNKNOWN,
+        exempt_rows=row.exempt_rows if measured else 0,
+        verdict=Verdict(row.verdict) if row.verdict else None,
+        rows=statuses,
+        taken_at=taken_at,
+        stale=stale,
+        demo=row.demo,
+    )
+
+
+def _row_counts(ids: Sequence[str], packed: Sequence[str]) -> tuple[RowCounts, ...]:
+    counted = []
+    for index, row_id in enumerate(ids):
+        letters = Counter(rows[index] for rows in packed if index < len(rows))
+        counted.append(RowCounts(row=row_id, counts={LETTER_STATUSES[letter]: n for letter, n in letters.items()}))
+    return tuple(counted)
+
+
+def _teams(ids: Sequence[str], rows: Sequence[Any]) -> tuple[TeamRow, ...]:
+    by_team: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        by_team[row.team].append(row)
+    teams = []
+    for name, members in by_team.items():
+        scores = [row.score for row in members if row.score is not None]
+        counts = {count.row: count.counts for count in _row_counts(ids, [row.rows or "" for row in members])}
+        teams.append(
+            TeamRow(
+                team=name,
+                services=len(members),
+                meeting=sum(row.level == Level.READY.value for row in members),
+                mean_score=round(sum(scores) / len(scores), 1) if scores else None,
+                failing={row: counted.get(Status.FAIL, 0) for row, counted in counts.items()},
+                unknown={row: counted.get(Status.UNKNOWN, 0) for row, counted in counts.items()},
+                applicable={
+                    row: sum(counted.values()) - counted.get(Status.NOT_APPLICABLE, 0)
+                    for row, counted in counts.items()
+                },
+            )
+        )
+    return tuple(sorted(teams, key=lambda team: (team.mean_score is None, team.mean_score or 0.0, team.team)))
+
+
+def _count_findings(connection: Connection, checklist: str) -> tuple[int, int]:
+    query = (
+        select(finding.c.status, func.count())
+        .where(finding.c.checklist == checklist, finding.c.status != Status.NOT_APPLICABLE.value)
+        .group_by(finding.c.status)
+    )
+    counts = {row[0]: row[1] for row in connection.execute(query)}
+    return sum(counts.values()), counts.get(Status.UNKNOWN.value, 0)

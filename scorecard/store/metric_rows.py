@@ -1,0 +1,148 @@
+"""Reading for `/metrics`: all services at once, or only those of which something differs."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, or_, select
+
+from scorecard.checklist import Checklist
+from scorecard.evidence import Endpoint, HealthEndpoints, Reply
+from scorecard.model import ServiceKey, Status
+from scorecard.store import codec, current
+from scorecard.store.current import Policies
+from scorecard.store.engine import Database, chunks
+from scorecard.store.lists import to_summary
+from scorecard.store.tables import from_millis, observation, service, summary, to_millis
+from scorecard.store.views import EndpointFacts, MetricChanges, MetricRow, Summary
+
+_OVERLAP = timedelta(seconds=5)
+"""Rows are read again this long, since a transaction becomes visible after the instant it writes."""
+
+
+class MetricRows:
+    """The part of the store that metrics are made from."""
+
+    db: Database
+    checklists: Mapping[str, Checklist]
+    policies: Policies
+
+    def metric_rows(self, now: datetime, since: int = 0) -> MetricChanges:
+        """What `/metrics` shows of services that changed since an earlier call's `seq`; everything for 0."""
+        after = from_millis(since) - _OVERLAP if since else None
+        with self.db.read() as connection:
+            query = select(service).where(service.c.active)
+            if after is not None:
+                moved = or_(
+                    service.c.changed_at >= after,
+                    service.c.id.in_(select(summary.c.service_id).where(summary.c.changed_at >= after)),
+                    service.c.id.in_(select(observation.c.service_id).where(observation.c.at >= after)),
+                )
+                query = query.where(moved)
+            found = list(connection.execute(query))
+            gone = select(service.c.name, service.c.environment).where(~service.c.active)
+            if after is not None:
+                gone = gone.where(service.c.changed_at >= after)
+            removed = tuple(ServiceKey(row.name, row.environment) for row in connection.execute(gone))
+            rows = tuple(row for part in chunks(found) for row in self._metric_rows(connection, part, now))
+        return MetricChanges(to_millis(now), rows, removed, complete=after is None)
+
+    def _metric_rows(self, connection: Connection, found: Sequence[Any], now: datetime) -> list[MetricRow]:
+        ids = [row.id for row in found]
+        times = current.load_times(connection, ids)
+        sums: dict[int, dict[str, Any]] = defaultdict(dict)
+        for row in connection.execute(select(summary).where(summary.c.service_id.in_(ids))):
+            sums[row.service_id][row.checklist] = row
+        endpoints = _endpoints(connection, ids, now)
+        services = {row.id: codec.decode_service(row.document) for row in found}
+        waivers = current.load_waivers(connection, services)
+        result = []
+        for row in found:
+            seen = times.get(row.id, {})
+            taken_at = max((at for at, _ in seen.values()), default=None)
+            stored = sums.get(row.id, {})
+            joined = {
+                name: to_summary(_Joined(row, stored[name]), checklist, taken_at, stale=False)
+                for name, checklist in self.checklists.items()
+                if name in stored
+            }
+            policy = self.policies.of(row.tier)
+            verdict = joined[policy.checklist].verdict if policy.checklist in joined else None
+            result.append(
+                MetricRow(
+                    key=ServiceKey(row.name, row.environment),
+                    team=row.team,
+                    tier=row.tier,
+                    type=row.type,
+                    verdict=verdict if taken_at else None,
+                    summaries=tuple(each for each in joined.values() if each.score is not None),
+                    last_proven=self._last_proven(joined, stored, seen),
+                    waivers=tuple((each.row, each.expires_at) for each in waivers.get(row.id, ()) if each.active(now)),
+                    endpoints=endpoints.get(row.id, ()),
+                )
+            )
+        return result
+
+    def _last_proven(
+        self, joined: Mapping[str, Summary], stored: Mapping[str, Any], seen: current.Times
+    ) -> tuple[tuple[str, datetime], ...]:
+        """While a row is known: its oldest required observation. When it became unknown: what was kept then."""
+        proven: dict[str, datetime] = {}
+        for name, checklist in self.checklists.items():
+            if name not in joined:
+                continue
+            statuses = dict(joined[name].rows)
+            kept = json.loads(stored[name].last_proven)
+            for row in checklist.rows:
+                status = statuses.get(row.id)
+                kinds = {kind.kind() for check in row.checks for kind in check.kinds}
+                times = [seen[kind][0] for kind in kinds if kind in seen]
+                if status is Status.UNKNOWN and row.id in kept:
+                    proven[row.id] = from_millis(kept[row.id])
+                elif status in {Status.PASS, Status.WARN, Status.FAIL} and times:
+                    proven[row.id] = min(times)
+        return tuple(sorted(proven.items()))
+
+
+class _Joined:
+    """A service row and a summary row, read as one."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, *rows: Any) -> None:  # noqa: ANN401 - result rows
+        self._rows = rows
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a column
+        for row in self._rows:
+            if name in row._fields:
+                return getattr(row, name)
+        raise AttributeError(name)
+
+
+def _endpoints(connection: Connection, ids: Sequence[int], now: datetime) -> dict[int, tuple[EndpointFacts, ...]]:
+    query = select(observation.c.service_id, observation.c.at, observation.c.value).where(
+        and_(observation.c.service_id.in_(ids), observation.c.kind == HealthEndpoints.kind())
+    )
+    found = {}
+    for row in connection.execute(query):
+        value = codec.decode_answer(HealthEndpoints, row.value) if row.value else None
+        if isinstance(value, HealthEndpoints) and now - row.at <= HealthEndpoints.oldest():
+            pairs = (("liveness", value.liveness), ("readiness", value.readiness))
+            found[row.service_id] = tuple(
+                _facts(name, endpoint, row.at) for name, endpoint in pairs if isinstance(endpoint, Endpoint)
+            )
+    return found
+
+
+def _facts(name: str, endpoint: Endpoint, at: datetime) -> EndpointFacts:
+    days = endpoint.certificate_expires_in
+    return EndpointFacts(
+        endpoint=name,
+        up=endpoint.reply is Reply.ANSWERED and endpoint.status // 100 == 2,  # noqa: PLR2004 - 2xx
+        seconds=endpoint.milliseconds / 1000,
+        certificate_expires_at=at + timedelta(days=days) if days is not None else None,
+    )
