@@ -108,12 +108,13 @@ class Sweep:
                 self._sort_in(chain)
             self._last_turn = time.monotonic()
             while not self._cancelled:
-                self._turn()
+                self._send()
                 if self._answers and (self._quiet() or self._full()):
                     put(self._answers)
                     self._answers, self._held = [], 0
                 if not (self._flights or self._names or self._lanes[False] or self._lanes[True]):
                     return
+                self._receive()
         finally:
             self._close()
 
@@ -158,12 +159,16 @@ class Sweep:
 
     # --- the loop
 
-    def _turn(self) -> None:
+    def _send(self) -> None:
+        """Begin what may begin now."""
         for chain, answer in self._names.turn(self._last_turn):
             self._resolved(chain, answer)
         self._lose_patience()
         self._admit(slow=False)
         self._admit(slow=True)
+
+    def _receive(self) -> None:
+        """Wait for sockets and the clock, let libcurl act on them, and take what has ended."""
         allowed = self._pause()
         events = self._poller.poll(allowed)
         now = time.monotonic()
