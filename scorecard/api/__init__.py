@@ -1,0 +1,191 @@
+"""The HTTP API: `blueprint(deps)`. A thin layer over Flask and pydantic that reads the store and never probes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, current_app, request
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+
+from scorecard.api import badge, facts, health, openapi, page, registration, services
+from scorecard.api.answers import respond
+from scorecard.api.guard import allowed_hosts, refusal
+from scorecard.api.idempotency import Idempotency, Kept
+from scorecard.api.operations import Call, Operation
+from scorecard.api.parameters import given
+from scorecard.api.problems import Problem, from_http, invalid, problem, render
+from scorecard.api.schemas import scorecard_schema
+from scorecard.egress.strict_json import BadJsonError, read_json
+from scorecard.logging import get_logger
+from scorecard.serving import Deps
+from scorecard.store import StoreError
+
+__all__ = ["OPERATIONS", "allowed_hosts", "blueprint", "openapi_document", "refusal", "scorecard_schema"]
+
+MAX_BODY = 256 * 1024
+"""Bytes of a request's body."""
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
+_KEY_LENGTH = 255
+_WEB = Path(__file__).resolve().parent.parent / "_web"
+
+log = get_logger(__name__)
+
+
+def _with_body(entry: Operation) -> Operation:
+    """A registration's schema needs the catalogue's, which is made only when it is asked for."""
+    return dataclasses.replace(entry, body=registration.body_schema()) if entry.body is not None else entry
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    *services.OPERATIONS[:1],
+    *(_with_body(entry) for entry in registration.OPERATIONS),
+    *services.OPERATIONS[1:],
+    *badge.OPERATIONS,
+    *facts.OPERATIONS,
+    *page.describing(lambda: OPERATIONS),
+    *health.OPERATIONS,
+)
+"""Every operation, in the order in which they are documented."""
+
+
+def openapi_document(version: str) -> dict[str, Any]:
+    """The OpenAPI 3.1 document: what `scorecard openapi` prints."""
+    return openapi.document(OPERATIONS, version)
+
+
+def blueprint(deps: Deps) -> Blueprint:
+    """All routes of the API, the badge and the health endpoints."""
+    bp = Blueprint("api", __name__, template_folder=str(_WEB / "templates"))
+    answered = Idempotency()
+    for entry in OPERATIONS:
+        bp.add_url_rule(entry.route, endpoint=entry.id, view_func=_view(entry, deps, answered), methods=[entry.method])
+    # Whatever else is asked under /api is answered here, so that its errors are problem+json as well.
+    bp.add_url_rule("/api/<path:rest>", endpoint="nothing", view_func=_nothing, methods=_METHODS)
+    bp.before_request(lambda: _refused(deps))
+    bp.register_error_handler(Problem, render)
+    bp.register_error_handler(HTTPException, _http_error)
+    bp.register_error_handler(DBAPIError, _store_error)
+    bp.register_error_handler(StoreError, _store_error)
+    bp.register_error_handler(Exception, _fault)
+    return bp
+
+
+def _view(entry: Operation, deps: Deps, answered: Idempotency) -> Callable[..., Response]:
+    def view(**path: str) -> Response:
+        _refuse_large()
+        now = deps.clock()
+        call: Call[Any] = Call(
+            deps=deps,
+            now=now,
+            query=_query(entry),
+            path=path,
+            body=_body(entry),
+            if_match=request.headers.get("If-Match", ""),
+            if_none_match=request.headers.get("If-None-Match", ""),
+        )
+        if entry.tag != "health":
+            # What expired since is written down before anything is read, so that no old answer stands.
+            deps.store.settle_if_possible(now)
+        key = request.headers.get("Idempotency-Key") if entry.method == "POST" else None
+        if key is None:
+            return respond(entry, entry.handler(call))
+        return _once(entry, call, answered, key)
+
+    return view
+
+
+def _once(entry: Operation, call: Call[Any], answered: Idempotency, key: str) -> Response:
+    if not key or len(key) > _KEY_LENGTH:
+        message = f"1 to {_KEY_LENGTH} characters are expected"
+        raise problem("invalid", f"Idempotency-Key: {message}", errors=[(("header", "Idempotency-Key"), message)])
+
+    def answer() -> Kept:
+        response = respond(entry, entry.handler(call))
+        headers = tuple((name, value) for name, value in response.headers.items() if name != "Content-Length")
+        return Kept(call.now, "", response.status_code, headers, response.get_data())
+
+    asked = f"{request.method}\n{request.full_path}\n".encode() + request.get_data()
+    kept = answered.once(key, asked, call.now, answer)
+    return Response(kept.body, status=kept.status, headers=list(kept.headers))
+
+
+def _query(entry: Operation) -> Any:  # noqa: ANN401 - the operation's own model
+    values, repeated = given(request.args)
+    if repeated:
+        errors = [(("query", name), "is given more than once") for name in repeated]
+        raise problem("invalid", f"query.{repeated[0]}: is given more than once", errors=errors)
+    try:
+        return entry.query.model_validate(values)
+    except ValidationError as error:
+        raise invalid("query", error) from error
+
+
+def _body(entry: Operation) -> Any:  # noqa: ANN401 - any JSON
+    if entry.body is None:
+        if entry.method != "GET" and request.mimetype in _FORMS and "X-Requested-With" not in request.headers:
+            # A form of another site can send this type without asking anybody.
+            raise problem("unsupported-media-type", f"{request.mimetype} is what a form sends; send JSON or no body")
+        return None
+    if request.mimetype != "application/json":
+        raise problem(
+            "unsupported-media-type", f"application/json is expected, not {request.mimetype[:80] or 'nothing'}"
+        )
+    try:
+        return read_json(request.get_data())
+    except BadJsonError as error:
+        raise problem("bad-request", f"the body: {error}", errors=[(("body",), str(error))]) from error
+
+
+def _refuse_large() -> None:
+    request.max_content_length = MAX_BODY
+    if (request.content_length or 0) > MAX_BODY:
+        raise RequestEntityTooLarge
+
+
+def _refused(deps: Deps) -> Response | None:
+    refused = refusal(deps.config(), request.method, request.headers)
+    return render(refused) if refused else None
+
+
+def _nothing(rest: str) -> Response:
+    """No operation is here, or not with this method."""
+    adapter = current_app.create_url_adapter(request)
+    assert adapter is not None  # noqa: S101 - inside a request there is one
+    allowed = [method for method in _METHODS if _operation_at(adapter, f"/api/{rest}", method)]
+    if allowed:
+        raise MethodNotAllowed(valid_methods=[*allowed, *(["HEAD"] if "GET" in allowed else []), "OPTIONS"])
+    raise NotFound
+
+
+def _operation_at(adapter: Any, path: str, method: str) -> bool:  # noqa: ANN401 - werkzeug's MapAdapter
+    if method == "OPTIONS":
+        return False
+    try:
+        endpoint, _ = adapter.match(path, method=method)
+    except HTTPException:
+        return False
+    return not endpoint.endswith(".nothing")
+
+
+def _http_error(error: HTTPException) -> Any:  # noqa: ANN401 - a response, or the exception itself, as Flask takes it
+    told = from_http(error)
+    return render(told) if told else error
+
+
+def _store_error(error: Exception) -> Response:
+    log.error("the store does not answer", path=request.path, error=type(error).__name__)
+    return render(problem("not-ready", "the store does not answer; see /readyz", headers={"Retry-After": "5"}))
+
+
+def _fault(error: Exception) -> Response:
+    log.error("a request failed", path=request.path, exc_info=error)
+    trace = request.environ.get("scorecard.trace")
+    told = f"; correlation id {trace.correlation_id}" if trace else ""
+    return render(problem("fault", f"a bug in the scorecard answered {request.method} {request.path}{told}"))
