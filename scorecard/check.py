@@ -15,6 +15,7 @@ import typing
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Any, NewType, Protocol, TypeVar
 
 from scorecard.evidence import Absent, Evidence, Unavailable, Window
@@ -177,6 +178,8 @@ def share(
     judged = tuple(_judge_one(subject, rule) for subject in subjects)
     applicable = [item for item in judged if item.status is not Status.NOT_APPLICABLE]
     good = sum(item.status in {Status.PASS, Status.WARN} for item in applicable)
+    # As a decimal, not as a float: 0.55 * 20 is a little over 11 in binary, and 11 of 20 would not do.
+    needed = Fraction(str(at_least))
     unclear = [item for item in applicable if item.status is Status.UNKNOWN]
     unseen = sum(part.count or 0 for part in missing)
     total = len(applicable) + unseen
@@ -186,9 +189,9 @@ def share(
         nothing = empty or not_applicable(f"there are no {things}")
         return Finding(nothing.status, nothing.code, nothing.message, nothing.cause, judged)
     message = f"{good} of {total} {things} pass; {at_least:.0%} are needed"
-    if good >= at_least * total:
+    if good >= needed * total:
         return Finding(Status.PASS, "ok", message, None, judged)
-    if good + len(unclear) + unseen < at_least * total:
+    if good + len(unclear) + unseen < needed * total:
         return Finding(Status.FAIL, "too-few", message, None, judged)
     cause = (unclear[0].cause if unclear else missing[0].cause) or Cause.NO_DATA
     doubt = len(unclear) + unseen
@@ -268,6 +271,11 @@ class Check:
         return min((want.kind.cadence for want in self.wants), key=order.index, default=None)
 
 
+_NOT_BY_NAME = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+)
 Rule = Callable[..., Finding]
 F = TypeVar("F", bound=Rule)
 
@@ -419,7 +427,10 @@ def _parameters(function: Rule, limits: type | None) -> tuple[tuple[Want, ...], 
     hints = typing.get_type_hints(function)
     if hints.pop("return", None) is not Finding:
         raise TypeError(f"{function.__qualname__}: a check returns Finding")
-    names = list(inspect.signature(function).parameters)
+    parameters = inspect.signature(function).parameters
+    names = list(parameters)
+    if any(parameter.kind in _NOT_BY_NAME for parameter in parameters.values()):
+        raise TypeError(f"{function.__qualname__}: a check takes each of its parameters by name")
     wants: list[Want] = []
     values: list[tuple[str, object]] = []
     for name in names:

@@ -108,7 +108,10 @@ def waived(row: RowResult, fingerprints: frozenset[str]) -> RowResult:
     """The row with the failing findings of these fingerprints taken as passes, as the gate counts them."""
     return _with_checks(
         row,
-        tuple(_resolve(check, Status.PASS) if check.fingerprint in fingerprints else check for check in row.checks),
+        tuple(
+            _resolve(check, Status.PASS) if check.status is Status.FAIL and check.fingerprint in fingerprints else check
+            for check in row.checks
+        ),
     )
 
 
