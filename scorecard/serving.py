@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from scorecard.model import ServiceKey
 from scorecard.registry import Registry
 from scorecard.store import Store
+from scorecard.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,4 +31,6 @@ class Deps:
     """What is wrong with the catalogue and configuration now."""
     version: str
     facts: Callable[[], Mapping[str, Any]] = dict
-    """Versions and figures for the health page."""
+    """How the process does: `stopping`, `beat_seconds_ago`, `store_error`, `pending_items`, `next_run_in_seconds`."""
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    """What this process counts about itself."""

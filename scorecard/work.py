@@ -132,7 +132,7 @@ class Worker:
         asked = runner.ask(services, known, kinds, at_once=on_demand)
         now = self._clock()
         results = [
-            runner.result(service, store.checklists, asked[service.key], now, outdated[service.key])
+            runner.result(service, store.checklists_of(service), asked[service.key], now, outdated[service.key])
             for service in services
         ]
         stored = store.record(item.cycle_id, item.shard, results, started, now)

@@ -18,7 +18,7 @@ from scorecard.model import Cadence, GatePolicy, ServiceKey, Waiver
 from scorecard.store import migrate
 from scorecard.store.catalogued import Catalogued, find
 from scorecard.store.changes import ServiceResult
-from scorecard.store.current import Policies, Registered, registered
+from scorecard.store.current import Applies, Policies, Registered, everywhere, registered
 from scorecard.store.cycles import Cycles, Planned
 from scorecard.store.documents import Documents
 from scorecard.store.engine import Database, StoreError, check, problem
@@ -49,11 +49,12 @@ class Store(Catalogued, Cycles, Results, Documents, Lists, MetricRows):
         checklists: Mapping[str, Checklist],
         policies: Mapping[str, GatePolicy],
         periods: Mapping[Cadence, timedelta],
+        applies: Applies = everywhere,
     ) -> None:
         """Take an open database; `migrate` makes or upgrades its tables."""
         super().__init__()
         self.db = database
-        self.configure(checklists=checklists, policies=policies, periods=periods)
+        self.configure(checklists=checklists, policies=policies, periods=periods, applies=applies)
 
     def configure(
         self,
@@ -61,8 +62,10 @@ class Store(Catalogued, Cycles, Results, Documents, Lists, MetricRows):
         checklists: Mapping[str, Checklist],
         policies: Mapping[str, GatePolicy],
         periods: Mapping[Cadence, timedelta],
+        applies: Applies = everywhere,
     ) -> None:
         """Take up a changed configuration."""
+        self.applies = applies
         self.checklists = dict(checklists)
         self.policies = Policies(dict(policies))
         self.periods = dict(periods)
@@ -184,6 +187,7 @@ def open_store(
     checklists: Mapping[str, Checklist],
     policies: Mapping[str, GatePolicy],
     periods: Mapping[Cadence, timedelta],
+    applies: Applies = everywhere,
     base: Path | None = None,
 ) -> Store:
     """Open a store; nothing is written.
@@ -191,4 +195,5 @@ def open_store(
     Raises:
         StoreError: not an address of a store, or its driver is not installed.
     """
-    return Store(Database(url, base), checklists=checklists, policies=policies, periods=periods)
+    database = Database(url, base)
+    return Store(database, checklists=checklists, policies=policies, periods=periods, applies=applies)

@@ -226,4 +226,10 @@ def load_seen(
     return {service_id: Seen(observations[service_id], windows.get(service_id, {})) for service_id in observations}
 
 
-PolicyOf = Callable[[str], GatePolicy]
+Applies = Callable[[str, Service], bool]
+"""(checklist, service): whether the configuration measures the service against it."""
+
+
+def everywhere(_checklist: str, _service: Service) -> bool:
+    """Every checklist applies to every service."""
+    return True

@@ -18,7 +18,7 @@ from scorecard.judge import Judged, Seen, judge_check
 from scorecard.model import GatePolicy, Level, Service, ServiceKey, Waiver
 from scorecard.store import codec, current
 from scorecard.store.catalogued import find
-from scorecard.store.current import Policies, Standing
+from scorecard.store.current import Applies, Policies, Standing
 from scorecard.store.engine import Database, chunks
 from scorecard.store.tables import day, event, evidence, service
 from scorecard.store.views import Change, DayScore
@@ -30,13 +30,15 @@ class Documents:
     db: Database
     checklists: Mapping[str, Checklist]
     policies: Policies
+    applies: Applies
+
+    def checklists_of(self, entry: Service) -> dict[str, Checklist]:
+        """The checklists that a service is measured against, in the order of the configuration."""
+        return {name: checklist for name, checklist in self.checklists.items() if self.applies(name, entry)}
 
     def primary(self, entry: Service) -> Checklist:
         """The first checklist that applies to a service: badge, lists, pages, `check`."""
-        for checklist in self.checklists.values():
-            if any(entry.type in row.types for row in checklist.rows):
-                return checklist
-        return next(iter(self.checklists.values()))
+        return next(iter(self.checklists_of(entry).values()), next(iter(self.checklists.values())))
 
     def policy(self, tier: str) -> GatePolicy:
         """The launch bar of a tier."""

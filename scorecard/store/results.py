@@ -31,7 +31,7 @@ from scorecard.store.changes import (
     state,
     summary_row,
 )
-from scorecard.store.current import Policies, Registered
+from scorecard.store.current import Applies, Policies, Registered
 from scorecard.store.cycles import finish_if_complete
 from scorecard.store.engine import Database, chunks
 from scorecard.store.tables import (
@@ -55,6 +55,7 @@ class Results:
     db: Database
     checklists: Mapping[str, Checklist]
     policies: Policies
+    applies: Applies
 
     def record(
         self, cycle_id: int, shard: str, results: Sequence[ServiceResult], started: datetime, finished: datetime
@@ -99,7 +100,12 @@ class Results:
                     )
                 }
                 changes = self._expired(connection, entries, now)
-                changes.moved |= {(service_id, name) for service_id in entries for name in self.checklists}
+                changes.moved |= {
+                    (service_id, name)
+                    for service_id, entry in entries.items()
+                    for name in self.checklists
+                    if self.applies(name, entry.service)
+                }
                 self._write(connection, changes, entries, 0, now)
         return len(ids)
 
@@ -125,7 +131,8 @@ class Results:
             key: frozenset(
                 name
                 for name, checklist in self.checklists.items()
-                if found[entry.id].get(name) != current.basis(checklist, entry.service, now.date())
+                if self.applies(name, entry.service)
+                and found[entry.id].get(name) != current.basis(checklist, entry.service, now.date())
             )
             for key, entry in entries.items()
         }
