@@ -68,6 +68,19 @@ def decode(data: bytes, encoding: str, budget: int) -> bytes:
     return text
 
 
+def framing_trouble(headers: tuple[tuple[str, str], ...]) -> str:
+    """What is contradictory in how the body's length is told (RFC 9112, 6.3): an attack or a bug, and never clear."""
+    lengths = [value for name, value in headers if name == "content-length"]
+    coded = any(name == "transfer-encoding" for name, _ in headers)
+    if lengths and coded:
+        return "both Content-Length and Transfer-Encoding are given"
+    if len(set(lengths)) > 1:
+        return f"{len(lengths)} different Content-Lengths are given"
+    if lengths and not (lengths[0].isascii() and lengths[0].isdigit()):
+        return f"the Content-Length is {lengths[0][:40]!r}"
+    return ""
+
+
 def read_content(body: bytes, content_type: str) -> Content:
     """Tell what a body is, by what it holds first and what it is called second."""
     kind = content_type.partition(";")[0].strip().lower()

@@ -19,7 +19,7 @@ import pycurl
 
 from scorecard import __version__
 from scorecard.egress.answer import Get, Got
-from scorecard.egress.body import BadBodyError, decode
+from scorecard.egress.body import BadBodyError, decode, framing_trouble
 from scorecard.egress.policy import AddressPolicy
 from scorecard.egress.target import Target
 from scorecard.evidence.health import Reply
@@ -252,7 +252,7 @@ class Transfer:
             return replace(got, reply=Reply.BROKEN, detail=f"a header line is {_shown(bad)}")
         headers = tuple(_field(line) for line in self._lines[1:])
         got = replace(got, headers=headers)
-        if trouble := _framing(headers):
+        if trouble := framing_trouble(headers):
             return replace(got, reply=Reply.BROKEN, detail=trouble)
         encodings = ", ".join(value for name, value in headers if name == "content-encoding")
         try:
@@ -376,19 +376,6 @@ def _shown(line: bytes) -> str:
 def _field(line: bytes) -> tuple[str, str]:
     name, _, value = line.decode("latin-1").partition(":")
     return name.lower(), value.strip()
-
-
-def _framing(headers: tuple[tuple[str, str], ...]) -> str:
-    """What is contradictory in how the body's length is told (RFC 9112, 6.3): an attack or a bug, and never clear."""
-    lengths = [value for name, value in headers if name == "content-length"]
-    coded = any(name == "transfer-encoding" for name, _ in headers)
-    if lengths and coded:
-        return "both Content-Length and Transfer-Encoding are given"
-    if len(set(lengths)) > 1:
-        return f"{len(lengths)} different Content-Lengths are given"
-    if lengths and not (lengths[0].isascii() and lengths[0].isdigit()):
-        return f"the Content-Length is {lengths[0][:40]!r}"
-    return ""
 
 
 _REASONS = (
