@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+from scorecard.model import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Path = tuple[str | int, ...]
+_ISO_DURATION = re.compile(r"P(\d+Y)?(\d+D)?(T(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -44,19 +49,33 @@ def prefixed(node: Any, prefix: str) -> Any:  # noqa: ANN401 - any JSON
 
 def titled(schema: Mapping[str, Any], title: str) -> dict[str, Any]:
     """A schema as it is printed: with its dialect, a title, and without the titles that repeat each key."""
-    return {"$schema": _DIALECT, **_without_titles(schema), "title": title}
+    return {"$schema": _DIALECT, **without_titles(schema), "title": title}
 
 
-def _without_titles(node: Any) -> Any:  # noqa: ANN401 - any JSON
-    if isinstance(node, dict):
-        return {
-            key: {name: _without_titles(child) for name, child in value.items()}
-            if key in {"properties", "$defs"}
-            else _without_titles(value)
-            for key, value in node.items()
-            if not (key == "title" and isinstance(value, str))
-        }
-    return [_without_titles(item) for item in node] if isinstance(node, list) else node
+def without_titles(node: Mapping[str, Any]) -> dict[str, Any]:
+    """The same schema without the titles that pydantic makes from each key, its durations as files write them."""
+    result: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in {"properties", "$defs"}:
+            result[key] = {name: without_titles(child) for name, child in value.items()}
+        elif key == "default" and isinstance(value, str) and "pattern" in node:
+            result[key] = _duration(value)
+        elif isinstance(value, dict):
+            result[key] = without_titles(value)
+        elif isinstance(value, list):
+            result[key] = [without_titles(item) if isinstance(item, dict) else item for item in value]
+        elif key != "title":
+            result[key] = value
+    return result
+
+
+def _duration(default: str) -> str:
+    """Pydantic prints a duration's default in ISO 8601 (`PT10S`); files write `10s`."""
+    if not _ISO_DURATION.fullmatch(default):
+        return default
+    from pydantic import TypeAdapter
+
+    return format_duration(TypeAdapter(timedelta).validate_python(default))
 
 
 def _children(node: Mapping[str, Any], step: str | int) -> list[Mapping[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,7 @@ class _Loading:
 
     def _default_problems(self, config: Config) -> Iterator[Problem]:
         """A default is a part of a spec: what it says must be right, what it leaves out may be missing."""
-        adapter = TypeAdapter(Spec)
+        adapter = _spec()
         for index, entry in enumerate(config.defaults):
             before: KeyPath = ("defaults", index, "spec")
             try:
@@ -135,6 +136,11 @@ class _Loading:
                     locate=lambda path, before=before: (*self.locate((*before, *path)), (*before, *path)),  # type: ignore[misc]
                 )
                 yield from (problem for problem in found if problem.message != "is missing")
+
+
+@cache
+def _spec() -> TypeAdapter[Spec]:
+    return TypeAdapter(Spec)
 
 
 def without_nulls(value: Any) -> Any:  # noqa: ANN401 - any value of YAML

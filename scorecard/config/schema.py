@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, TypeAdapter
+from pydantic import AfterValidator, Field, PrivateAttr, TypeAdapter
 
-from scorecard.config.fields import CleanText, EnvironmentSecret, LabelText, LocalPath, Secret
+from scorecard.config.fields import CleanText, EnvironmentSecret, LocalPath, Secret, label
 from scorecard.config.integrations import Integrations
 from scorecard.config.sections import (
     Auth,
@@ -27,6 +27,8 @@ from scorecard.json_schema import prefixed, titled
 from scorecard.model import GatePolicy, Spec
 
 KeyPath = tuple[str | int, ...]
+TierName = Annotated[str, AfterValidator(label)]
+"""Without a pattern: pydantic would print `patternProperties`, which lets every other key through."""
 
 
 class Config(Section):
@@ -51,7 +53,7 @@ class Config(Section):
         ChecklistUse(use="delivery-practices"),
     )
     """Which checklist applies to whom; the first that applies to a service is its primary one."""
-    gate: dict[LabelText, GatePolicy] = Field(default_factory=dict)
+    gate: dict[TierName, GatePolicy] = Field(default_factory=dict)
     """The launch bar by tier; `default` is for every tier that is not named."""
     vocabulary: Vocabulary = Vocabulary()
     """The organisation's words."""
@@ -159,6 +161,8 @@ def _for_the_file(node: Any) -> Any:  # noqa: ANN401 - any JSON
             if key == "properties"
             else _for_the_file(value)
             for key, value in node.items()
+            # A section's default says what its keys say, and would name keys that the file may not have.
+            if not (key == "default" and isinstance(value, dict))
         }
     return [_for_the_file(item) for item in node] if isinstance(node, list) else node
 
