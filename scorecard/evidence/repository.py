@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from scorecard.evidence.base import Evidence, Unavailable
 from scorecard.model import Cadence, Scope
@@ -216,3 +217,27 @@ class RepositoryHead(Evidence):
     commit: str
     committed_at: datetime
     files: int
+
+
+N = TypeVar("N", AlertRule, AlertRunbook)
+
+
+def told_apart(things: Sequence[N]) -> tuple[N, ...]:
+    """The same, with names that are unique: the second `PaymentsDown` is `PaymentsDown #2`.
+
+    A warning and a critical alert often share a name. Lines would tell them apart too, and would make a waiver void
+    with every edit above.
+    """
+    seen: Counter[str] = Counter()
+    apart = []
+    for thing in things:
+        seen[thing.name] += 1
+        count = seen[thing.name]
+        apart.append(thing if count == 1 else replace(thing, name=f"{thing.name} #{count}"))
+    return tuple(apart)
+
+
+def plain_name(name: str) -> str:
+    """The name without what `told_apart` added."""
+    head, _, count = name.rpartition(" #")
+    return head if head and count.isdecimal() else name

@@ -1,0 +1,69 @@
+"""Repositories, read as objects at the head of a branch: decision records, rule files, runbooks.
+
+Everything in a repository is hostile until it was parsed, and parsing happens in a child process with limits
+(`isolation`, `child`). Modules that run there are `objects`, `history`, `markdown`, `records`, `rules`, `pages`;
+cloning has a child of its own (`fetching`).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scorecard.probes.repository.alerts import AlertsProbe
+from scorecard.probes.repository.checkouts import Credential, Repositories
+from scorecard.probes.repository.decision_records import DecisionRecordsProbe
+from scorecard.probes.repository.head import RepositoryHeadProbe
+from scorecard.probes.repository.runbooks import RunbooksProbe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from scorecard.probes import Context, Probe
+
+__all__ = ["AlertsProbe", "DecisionRecordsProbe", "Repositories", "RepositoryHeadProbe", "RunbooksProbe", "probes"]
+
+
+def probes(context: Context) -> tuple[Probe, ...]:
+    """The probes of repositories, which share what they open."""
+    repositories = Repositories(
+        base=context.base,
+        cache=context.cache,
+        environment=os.environ,
+        credentials=dict(_credentials(context.config)),
+        allow=tuple(str(network) for network in context.config.probing.allow),
+    )
+    return (
+        RepositoryHeadProbe(repositories),
+        DecisionRecordsProbe(repositories),
+        AlertsProbe(repositories, _severities(context.config)),
+        RunbooksProbe(repositories),
+    )
+
+
+def _severities(config: Any) -> Mapping[str, tuple[str, ...]]:  # noqa: ANN401 - the context holds it as Any
+    severities: Mapping[str, tuple[str, ...]] = config.vocabulary.severities.model_dump()
+    return {name: tuple(words) for name, words in severities.items()}
+
+
+def _credentials(config: Any) -> Iterator[tuple[str, Credential]]:  # noqa: ANN401 - as above
+    """The tokens of the forges, by the host that their repositories are cloned from."""
+    for user, instances in (
+        ("x-access-token", config.integrations.github),
+        ("oauth2", config.integrations.gitlab),
+    ):
+        for instance in instances:
+            host = (urlsplit(instance.url).hostname or "").lower()
+            yield (
+                "github.com" if host == "api.github.com" else host,
+                Credential(user, _token(instance), str(instance.ca_file or "")),
+            )
+
+
+def _token(instance: Any) -> Callable[[], str]:  # noqa: ANN401 - as above
+    def read() -> str:
+        secret = instance.read_secret("token")
+        return "" if secret is None else str(secret.get_secret_value())
+
+    return read

@@ -1,0 +1,41 @@
+"""Which function answers which question, in the child."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from scorecard.probes.repository import questions as q
+from scorecard.probes.repository.history import find_structure, last_changed
+from scorecard.probes.repository.objects import list_files, locate, read_text
+from scorecard.probes.repository.pages import parse_page
+from scorecard.probes.repository.records import parse_record
+from scorecard.probes.repository.rules import parse_rules
+
+
+def _record(question: q.ReadRecord) -> q.ParsedRecord:
+    return parse_record(read_text(question.file), question.file.path)
+
+
+def _rules(question: q.ReadRules) -> q.ParsedRules:
+    return parse_rules(read_text(question.file), question.file.path, declared=question.declared)
+
+
+def _page(question: q.ReadPage) -> q.ParsedPage:
+    return parse_page(read_text(question.file), question.file.path, fragment=question.fragment, alerts=question.alerts)
+
+
+def _text(question: q.ReadText) -> q.Text:
+    return q.Text(read_text(question.file))
+
+
+ANSWERS: Final[Mapping[str, tuple[type[Any], Callable[[Any], object]]]] = {
+    "Locate": (q.Locate, locate),
+    "ListFiles": (q.ListFiles, list_files),
+    "LastChanged": (q.LastChanged, last_changed),
+    "FindStructure": (q.FindStructure, find_structure),
+    "ReadText": (q.ReadText, _text),
+    "ReadRecord": (q.ReadRecord, _record),
+    "ReadRules": (q.ReadRules, _rules),
+    "ReadPage": (q.ReadPage, _page),
+}

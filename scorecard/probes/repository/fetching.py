@@ -1,0 +1,198 @@
+"""Bringing a remote repository here, bare: the child's side, and the only one with a network.
+
+No checkout, no submodules, no hooks, no credential helpers, no `insteadOf`; every address is judged before it is
+connected to.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import socket
+import ssl
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import urllib3
+from dulwich.client import HttpGitClient, HTTPUnauthorized, SSHGitClient
+from dulwich.errors import GitProtocolError, HangupException, NotGitRepository
+from dulwich.refs import HEADREF, Ref
+from dulwich.repo import Repo
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+
+from scorecard.egress.policy import AddressPolicy
+from scorecard.model import Cause
+from scorecard.probes.repository.child import serve
+from scorecard.probes.repository.questions import Fetch, Fetched, UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dulwich.client import FetchPackResult, GitClient
+    from dulwich.objects import ObjectID
+
+_CONNECT = 10.0
+_READ = 30.0
+_SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=10 -oServerAliveCountMax=3"
+_MAX_PACKS = 50
+"""Every fetch leaves one; beyond this many the clone is made anew."""
+_DENIED = frozenset({401, 403, 404})
+_TOO_MANY = 429
+
+
+def main() -> None:
+    """Answer `Fetch`."""
+    serve({"Fetch": (Fetch, fetch)})
+
+
+def fetch(question: Fetch) -> Fetched:
+    """Clone into the question's directory, or bring what is new.
+
+    Raises:
+        UnreadableError: when the remote cannot be reached, refuses, or has no such branch.
+    """
+    directory = Path(question.directory)
+    if directory.exists() and len(list(directory.glob("objects/pack/*.pack"))) > _MAX_PACKS:
+        shutil.rmtree(directory)
+    try:
+        return _brought(question, directory, depth=None)
+    except OSError as error:
+        shutil.rmtree(directory, ignore_errors=True)
+        if error.errno != errno.EFBIG:
+            raise UnreadableError(Cause.SCORECARD_FAULT, f"the clone cannot be written: {error.strerror}") from None
+    # Too large with its history: the head alone, which leaves dates by git missing.
+    try:
+        return _brought(question, directory, depth=1)
+    except OSError as error:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise UnreadableError(Cause.NOT_SUPPORTED, f"larger than is cloned: {error.strerror}") from None
+
+
+def _brought(question: Fetch, directory: Path, depth: int | None) -> Fetched:
+    client, path = _client(question)
+    repository = _opened(directory)
+    try:
+        wanted: list[ObjectID] = []
+
+        def determine(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:  # noqa: ARG001 - dulwich's
+            name = Ref(f"refs/heads/{question.branch}".encode()) if question.branch else HEADREF
+            if name not in refs:
+                raise UnreadableError(
+                    Cause.NO_DATA, f"has no branch {question.branch!r}" if question.branch else "is empty"
+                )
+            wanted[:] = [refs[name]]
+            return [] if refs[name] in repository.object_store else list(wanted)
+
+        _asked(client, path, repository, determine, depth)
+        repository.refs[HEADREF] = wanted[0]
+        return Fetched(wanted[0].decode())
+    finally:
+        repository.close()
+
+
+def _opened(directory: Path) -> Repo:
+    if directory.exists():
+        with suppress(NotGitRepository):
+            return Repo(str(directory))
+        shutil.rmtree(directory)
+    return Repo.init_bare(str(directory), mkdir=True)
+
+
+def _asked(client: GitClient, path: str, repository: Repo, determine: Any, depth: int | None) -> FetchPackResult:  # noqa: ANN401 - dulwich's protocol class
+    try:
+        return client.fetch(path, repository, determine_wants=determine, depth=depth)
+    except HTTPUnauthorized:
+        raise UnreadableError(Cause.ACCESS_DENIED, "asks for a sign-in") from None
+    except NotGitRepository:
+        raise UnreadableError(Cause.ACCESS_DENIED, "there is no such repository, or it is not shown to us") from None
+    except HangupException as error:
+        raise _hung_up(error) from None
+    except GitProtocolError as error:
+        raise _protocol(error) from None
+    except (AssertionError, ValueError, KeyError) as error:
+        raise UnreadableError(Cause.BAD_RESPONSE, f"does not speak git: {type(error).__name__}") from None
+
+
+def _protocol(error: GitProtocolError) -> UnreadableError:
+    if isinstance(error.__cause__, urllib3.exceptions.HTTPError):
+        return _network(error.__cause__)
+    words = str(error).split()
+    status = next((int(word) for word in words if word.isdecimal()), 0) if "resp" in words else 0
+    if status in _DENIED:
+        return UnreadableError(Cause.ACCESS_DENIED, f"answers {status}")
+    if status == _TOO_MANY:
+        return UnreadableError(Cause.RATE_LIMITED, f"answers {status}")
+    if status:
+        return UnreadableError(Cause.UNREACHABLE, f"answers {status}")
+    return UnreadableError(Cause.BAD_RESPONSE, f"does not speak git: {str(error)[:100]}")
+
+
+def _network(error: urllib3.exceptions.HTTPError) -> UnreadableError:
+    reason = getattr(error, "reason", None) or error
+    if isinstance(reason, UnreadableError):
+        return reason
+    if isinstance(reason, urllib3.exceptions.TimeoutError):
+        return UnreadableError(Cause.TIMEOUT, f"does not answer within {_READ:g} s")
+    if isinstance(reason, urllib3.exceptions.SSLError):
+        return UnreadableError(Cause.UNREACHABLE, f"its certificate is refused: {reason}")
+    return UnreadableError(Cause.UNREACHABLE, str(reason).rpartition(": ")[2] or "is not reached")
+
+
+def _hung_up(error: HangupException) -> UnreadableError:
+    lines = [line.decode("utf-8", "replace").strip() for line in error.stderr_lines or ()]
+    said = next((line for line in reversed(lines) if line), "the connection ended")
+    denied = any(word in " ".join(lines).lower() for word in ("permission denied", "host key", "not found", "access"))
+    return UnreadableError(Cause.ACCESS_DENIED if denied else Cause.UNREACHABLE, f"ssh: {said[:200]}")
+
+
+def _client(question: Fetch) -> tuple[GitClient, str]:
+    parts = urlsplit(question.url)
+    if parts.scheme == "ssh":
+        return SSHGitClient(
+            parts.hostname or "", port=parts.port, username=parts.username or "git", ssh_command=_SSH
+        ), parts.path
+    manager = urllib3.PoolManager(
+        ssl_context=ssl.create_default_context(cafile=question.ca_file or None),
+        timeout=urllib3.Timeout(connect=_CONNECT, read=_READ),
+        retries=urllib3.Retry(total=3, connect=0, read=0, redirect=3, status=0),
+    )
+    manager.pool_classes_by_scheme = {"https": _pool(question.allow)}
+    base = f"https://{parts.netloc}"
+    client = HttpGitClient(
+        base,
+        pool_manager=manager,
+        username=question.username or None,
+        password=question.token or None,
+    )
+    return client, parts.path
+
+
+def _pool(allow: Sequence[str]) -> type[HTTPSConnectionPool]:
+    """A pool whose connections go to a judged address and to no other."""
+    policy = AddressPolicy.of(allow)
+
+    class JudgedConnection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            host, port = self._dns_host, self.port
+            try:
+                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            except OSError:
+                raise UnreadableError(Cause.UNREACHABLE, f"the name {host} does not resolve") from None
+            addresses = [str(entry[4][0]) for entry in found]
+            for address in addresses:
+                if refusal := policy.refuses(address, port):
+                    raise UnreadableError(Cause.NOT_CONFIGURED, refusal)
+            try:
+                return socket.create_connection((addresses[0], port), timeout=_CONNECT)
+            except TimeoutError:
+                raise UnreadableError(Cause.TIMEOUT, f"{host} does not connect within {_CONNECT:g} s") from None
+            except OSError as error:
+                raise UnreadableError(Cause.UNREACHABLE, f"{host}: {error.strerror}") from None
+
+    class JudgedPool(HTTPSConnectionPool):
+        ConnectionCls = JudgedConnection
+
+    return JudgedPool
