@@ -1,0 +1,70 @@
+"""Probing from the command line: the installed probes, a cache that is removed again, progress on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import click
+
+from scorecard.cli.workspace import Workspace, clock
+
+if TYPE_CHECKING:
+    from scorecard.checklist import Checklist
+    from scorecard.evidence import Observation
+    from scorecard.judge import Snapshot
+    from scorecard.model import Scope, Service
+    from scorecard.probes import Probe
+
+
+def measure_now(
+    workspace: Workspace,
+    services: Sequence[Service],
+    checklist: Callable[[Service], Checklist],
+    *,
+    scope: Scope | None,
+    rows: frozenset[str] | None,
+) -> list[tuple[Snapshot, Mapping[str, Observation]]]:
+    """Probe and judge, without a store."""
+    from scorecard.run import Runner, measure
+    from scorecard.telemetry import Telemetry
+
+    with tempfile.TemporaryDirectory(prefix="scorecard-") as cache, Progress() as progress:
+        runner = Runner(installed_probes(workspace, Path(cache)), clock=clock, telemetry=Telemetry())
+        return measure(runner, services, checklist, clock, scope=scope, rows=rows, progress=progress)
+
+
+def installed_probes(workspace: Workspace, cache: Path) -> tuple[Probe, ...]:
+    """Every probe behind the entry point group `scorecard.probes`; without the server, whose imports take longer.
+
+    Args:
+        workspace: its configuration names the integrations.
+        cache: a directory of ours for clones.
+    """
+    from scorecard.probes import Context
+    from scorecard.registry import load_points
+
+    context = Context(config=workspace.config, clock=clock, cache=cache, base=workspace.config.directory)
+    return tuple(probe for factory in load_points("scorecard.probes") for probe in factory(context))
+
+
+class Progress:
+    """One line on standard error that is written over, while a person looks on; silent in a pipeline."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, what: str, answered: int, expected: int) -> None:
+        """Tell of an answer."""
+        if self._shown:
+            click.echo(f"\r\x1b[K{what}: {answered} of {expected}", nl=False, err=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            click.echo("\r\x1b[K", nl=False, err=True)

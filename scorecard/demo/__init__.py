@@ -1,0 +1,10 @@
+"""The demo fleet: small real services in one process, each with one deliberate defect, and real git repositories.
+
+`with Fleet(now=…) as fleet:` starts them; `fleet.directory` holds a configuration and a catalogue that describe them.
+"""
+
+from scorecard.demo.fleet import Fleet
+from scorecard.demo.history import seed
+from scorecard.demo.lessons import LESSONS, Lesson
+
+__all__ = ["LESSONS", "Fleet", "Lesson", "seed"]

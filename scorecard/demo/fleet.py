@@ -1,0 +1,131 @@
+"""The demo fleet: everything that `scorecard demo` looks at, started and stopped as one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from scorecard.demo.catalogue import configuration, service_files
+from scorecard.demo.lessons import LESSONS, Lesson, Pages
+from scorecard.demo.repositories import Change, make_repository
+from scorecard.demo.servers import Server, Unreachable
+from scorecard.demo.texts import DECISIONS, FORGE, Decision, decision_record, rule_file, runbook
+
+_REVIEWED = timedelta(days=30)
+_FIRST_COMMIT = timedelta(days=330)
+
+
+class Fleet:
+    """Services that answer on loopback, their repositories, and a configuration that describes both.
+
+    Entered, `directory` holds `scorecard.yaml`, `services/` and `repositories/`; it is removed again unless `keep`.
+    """
+
+    def __init__(self, *, now: datetime, listen: str = "127.0.0.1:8080", keep: bool = False) -> None:
+        """Describe a fleet; entering the context starts it.
+
+        Args:
+            now: the instant that ages are counted back from, UTC.
+            listen: where the scorecard itself will serve.
+            keep: leave the directory when the fleet is stopped.
+        """
+        self._today = now.date()
+        self._listen = listen
+        self._keep = keep
+        self._servers: dict[str, Server | Unreachable] = {}
+        self._process = os.getpid()
+        self.directory = Path()
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Base address of each service that has one."""
+        return {name: server.url for name, server in self._servers.items()}
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration to serve with."""
+        return self.directory / "scorecard.yaml"
+
+    def __enter__(self) -> Self:
+        """Start every service and write every file."""
+        self.directory = Path(tempfile.mkdtemp(prefix="scorecard-demo-"))
+        try:
+            for lesson in LESSONS:
+                if lesson.behaviour is not None:
+                    self._servers[lesson.name] = Server(lesson.behaviour)
+                elif not lesson.reached:
+                    self._servers[lesson.name] = Unreachable()
+            for server in self._servers.values():
+                server.start()
+            self._write()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop every service and take the directory away; in a forked worker, which only looks on, nothing."""
+        if os.getpid() == self._process:
+            self._stop()
+
+    def _stop(self) -> None:
+        for server in self._servers.values():
+            server.stop()
+        self._servers.clear()
+        if not self._keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _write(self) -> None:
+        (self.directory / "services").mkdir()
+        (self.directory / "repositories").mkdir()
+        self.config_file.write_text(configuration(self._listen), encoding="utf-8")
+        for path, text in service_files(self.urls, self._today).items():
+            (self.directory / path).write_text(text, encoding="utf-8")
+        for name in dict.fromkeys(lesson.repository for lesson in LESSONS):
+            lessons = tuple(lesson for lesson in LESSONS if lesson.repository == name)
+            changes = repository_changes(lessons, self._today)
+            make_repository(self.directory / "repositories" / name, changes, f"{FORGE}/{name}")
+
+
+def repository_changes(lessons: tuple[Lesson, ...], today: date) -> tuple[Change, ...]:
+    """The history of a repository: a first commit, a commit per decision, and one that reviews the runbooks."""
+    first = {"README.md": f"# {lessons[0].repository}\n\nPart of the demo fleet of Readiness Scorecard.\n"}
+    for lesson in lessons:
+        first[f"{lesson.folder}src/app.py"] = f'"""{lesson.name}"""\n'
+    changes = [Change(today - _FIRST_COMMIT, "Begin", first)]
+    records = max(lesson.records for lesson in lessons)
+    changes += [_decided(decision, lessons, today) for decision in DECISIONS[:records]]
+    changes.append(Change(today - _REVIEWED, "Review alerts and runbooks", _operations(lessons, today - _REVIEWED)))
+    return tuple(sorted(changes, key=lambda change: change.on))
+
+
+def _decided(decision: Decision, lessons: tuple[Lesson, ...], today: date) -> Change:
+    day = today - timedelta(days=decision.age)
+    text = decision_record(decision, day)
+    files = {f"{lesson.folder}docs/adr/{decision.number:04}-{decision.slug}.md": text for lesson in lessons}
+    return Change(day, f"Decide: {decision.title.lower()}", files)
+
+
+def _operations(lessons: tuple[Lesson, ...], reviewed: date) -> dict[str, str]:
+    files = {}
+    for lesson in lessons:
+        rules = rule_file(lesson.name, lesson.alerts, lesson.folder)
+        files[f"{lesson.folder}deploy/alerts/{lesson.name}.yaml"] = rules
+        for alert in lesson.alerts:
+            if alert.runbook:
+                files[f"{lesson.folder}runbooks/{alert.runbook}"] = runbook(
+                    lesson.name,
+                    alert,
+                    reviewed,
+                    names_alert=lesson.pages is not Pages.NAMES_ANOTHER_ALERT,
+                    unfinished=lesson.pages is Pages.UNFINISHED,
+                )
+    return files

@@ -1,0 +1,224 @@
+"""The services of the demo: who owns each, how it behaves, and the one lesson it is there for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from scorecard.demo import behaviours
+from scorecard.demo.behaviours import Behaviour
+from scorecard.demo.texts import Alert, absence_alert, backlog_alert, web_alerts
+
+PATHS: Mapping[str, str] = {"liveness": "/livez", "readiness": "/readyz"}
+
+
+class Pages(StrEnum):
+    """What the runbooks of a service are like."""
+
+    GOOD = "good"
+    NAMES_ANOTHER_ALERT = "names another alert"
+    UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """One service."""
+
+    name: str
+    team: str
+    lesson: str
+    """What it shows, in a sentence; its description in the catalogue."""
+    tier: str = "tier-2"
+    type: str = "web"
+    lifecycle: str = "production"
+    stateless: bool = False
+    behaviour: Behaviour | None = behaviours.healthy
+    """None for one that has no endpoint, or cannot be reached."""
+    reached: bool = True
+    health: Mapping[str, str] = field(default_factory=lambda: dict(PATHS))
+    alerts: tuple[Alert, ...] = ()
+    pages: Pages = Pages.GOOD
+    records: int = 4
+    """Decision records, at most four."""
+    folder: str = ""
+    """Its folder in the repository that it shares with others; with a slash at its end."""
+    exempt: Mapping[str, str] = field(default_factory=dict)
+    """Row to the reason of an exemption."""
+    expected: Mapping[str, str] = field(default_factory=dict)
+    """Status of each check (`row/check`) that does not pass; every other check that is measured passes."""
+
+    @property
+    def repository(self) -> str:
+        """The repository that it is in."""
+        return "shop-web" if self.folder else self.name
+
+
+def _web(name: str, team: str, lesson: str, **more: object) -> Lesson:
+    made = Lesson(name=name, team=team, lesson=lesson, alerts=web_alerts(name))
+    return replace(made, **more)  # type: ignore[arg-type] # fields of the class, by name
+
+
+_NO_ANSWER = {
+    "health-endpoints/liveness": "unknown",
+    "health-endpoints/readiness": "unknown",
+    "health-endpoints/not-a-catch-all": "unknown",
+    "health-endpoints/fast": "unknown",
+}
+
+LESSONS: tuple[Lesson, ...] = (
+    _web("checkout", "payments-platform", "Every check that is measured passes: what good looks like.", tier="tier-1"),
+    _web(
+        "payments",
+        "payments-platform",
+        "Readiness answers 503: the endpoint is there and says so, shown apart from the verdict.",
+        tier="tier-1",
+        behaviour=behaviours.not_ready,
+        expected={"health-endpoints/readiness": "warn"},
+    ),
+    _web(
+        "ledger",
+        "payments-platform",
+        "No liveness endpoint: the path in the catalogue answers 404.",
+        tier="tier-1",
+        behaviour=behaviours.without_liveness,
+        expected={"health-endpoints/liveness": "fail"},
+    ),
+    _web(
+        "identity",
+        "identity",
+        "A sign-in page answers 200 to everything, and is not taken for health.",
+        tier="tier-1",
+        behaviour=behaviours.login_page,
+        expected={
+            "health-endpoints/liveness": "fail",
+            "health-endpoints/readiness": "fail",
+            "health-endpoints/not-a-catch-all": "fail",
+        },
+    ),
+    _web(
+        "product-catalogue",
+        "storefront",
+        "Readiness takes over a second: it passes, and the row says that it is slow.",
+        behaviour=behaviours.slow,
+        expected={"health-endpoints/fast": "fail"},
+    ),
+    _web(
+        "inventory",
+        "orders",
+        "Readiness hangs: it answered once, and since then takes the connection and says nothing.",
+        tier="tier-1",
+        behaviour=behaviours.hanging,
+        expected={"health-endpoints/readiness": "fail"},
+    ),
+    _web(
+        "storefront",
+        "storefront",
+        "A catch-all answers 200 to any path, so its 200 on a health path would prove nothing.",
+        stateless=True,
+        behaviour=behaviours.catch_all,
+        expected={"health-endpoints/not-a-catch-all": "fail"},
+    ),
+    _web(
+        "recommendations",
+        "storefront",
+        "Readiness answers 500; a waiver lets it launch until it ends, and the score does not move.",
+        behaviour=behaviours.erroring,
+        expected={"health-endpoints/readiness": "fail"},
+    ),
+    Lesson(
+        name="notifications",
+        team="orders",
+        lesson="An alert without a runbook: whoever is woken has nothing to follow.",
+        alerts=(*web_alerts("notifications")[:1], replace(web_alerts("notifications")[1], runbook="")),
+        expected={"alerts/runbook-link": "fail", "runbooks/resolve": "fail"},
+    ),
+    _web(
+        "shipping",
+        "orders",
+        "A runbook that does not name its alert: the link leads to a page about something else.",
+        pages=Pages.NAMES_ANOTHER_ALERT,
+        expected={"runbooks/name-the-alert": "fail"},
+    ),
+    _web(
+        "pricing",
+        "storefront",
+        "No architecture decision records: nobody can say why it is built as it is.",
+        records=0,
+        expected={"adrs/present": "fail"},
+    ),
+    Lesson(
+        name="reviews",
+        team="storefront",
+        lesson="An alert with a severity that nobody knows: it pages no one, and no one is told.",
+        alerts=(web_alerts("reviews")[0], replace(web_alerts("reviews")[1], severity="sev-unclear")),
+        expected={"alerts/severity": "fail"},
+    ),
+    Lesson(
+        name="invoice-worker",
+        team="payments-platform",
+        lesson="A worker without endpoints: an alert that fires when it falls silent stands in for them.",
+        type="worker",
+        behaviour=None,
+        health={},
+        alerts=(absence_alert("invoice-worker"), backlog_alert("invoice-worker")),
+    ),
+    Lesson(
+        name="nightly-export",
+        team="orders",
+        lesson="A job that nobody would miss: no alert fires when it does not run.",
+        type="job",
+        behaviour=None,
+        health={},
+        alerts=(backlog_alert("nightly-export"),),
+        expected={"health-endpoints/heartbeat": "fail"},
+    ),
+    _web(
+        "cart",
+        "storefront",
+        "One of two services in one repository: each is read from its own folder.",
+        folder="services/cart/",
+    ),
+    _web(
+        "wishlist",
+        "storefront",
+        "The other of the two: its runbooks were never finished.",
+        folder="services/wishlist/",
+        pages=Pages.UNFINISHED,
+        expected={"runbooks/sections": "fail"},
+    ),
+    _web(
+        "partner-gateway",
+        "orders",
+        "Never reached from here: unknown, and neither pass nor fail, since we may stand in the wrong network.",
+        behaviour=None,
+        reached=False,
+        expected=_NO_ANSWER,
+    ),
+    _web(
+        "search",
+        "storefront",
+        "No health endpoints in the catalogue: unknown, with the lines to add.",
+        health={},
+        expected={**_NO_ANSWER, "health-endpoints/distinct": "unknown"},
+    ),
+    _web(
+        "legacy-portal",
+        "identity",
+        "Liveness breaks off in the middle of its answer; exempt from Multi-AZ, by name and until a day.",
+        tier="tier-3",
+        lifecycle="deprecated",
+        behaviour=behaviours.broken_protocol,
+        exempt={"multi-az": "A cold standby is accepted until it is switched off."},
+        expected={"health-endpoints/liveness": "fail"},
+    ),
+)
+
+TEAMS: Mapping[str, str] = {
+    "commerce": "",
+    "payments-platform": "commerce",
+    "orders": "commerce",
+    "storefront": "commerce",
+    "identity": "",
+}
+"""Team to the team that it is part of."""

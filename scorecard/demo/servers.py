@@ -1,0 +1,103 @@
+"""Real HTTP servers on loopback, a thread each, that answer as a behaviour says."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from scorecard.demo.behaviours import Behaviour, Silence
+
+HOST = "127.0.0.1"
+
+
+class Server:
+    """One service, on a port that the system chooses."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._stopping = threading.Event()
+        self._server = _Listener((HOST, 0), _handler(behaviour, self._stopping))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Its base address."""
+        return f"http://{HOST}:{self._server.server_port}"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more; requests that hang are let go."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+
+
+class Unreachable:
+    """An address that refuses every connection: the port is ours and nobody listens on it."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.bind((HOST, 0))
+
+    @property
+    def url(self) -> str:
+        """Its base address."""
+        return f"http://{HOST}:{self._socket.getsockname()[1]}"
+
+    def start(self) -> None:
+        """Nothing listens, then as before."""
+
+    def stop(self) -> None:
+        """Give the port back."""
+        self._socket.close()
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    # Requests that hang on purpose would hold up the end.
+    block_on_close = False
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's signature
+        """A prober that hung up before the answer is no news."""
+
+
+def _handler(behaviour: Behaviour, stopping: threading.Event) -> type[BaseHTTPRequestHandler]:
+    counts: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        server_version = "demo"
+        sys_version = ""
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            with lock:
+                count = counts[path]
+                counts[path] += 1
+            answer = behaviour(path, count)
+            if isinstance(answer, Silence):
+                stopping.wait()
+                return
+            stopping.wait(answer.after)
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body) if answer.announced is None else answer.announced))
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(answer.body)
+
+        do_HEAD = do_GET  # noqa: N815 - http.server's name
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - http.server's signature
+            """The demo prints one line when it is up, and no access log."""
+
+    return Handler
