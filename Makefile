@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install setup system test check bench faults lock clean
+.PHONY: help demo install setup system test check bench faults docs lock clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -25,13 +25,16 @@ check: $(VENV)/.tested ## Style, types, architecture, drift
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python tests/drift.py
+	@$(BIN)/python -m tests.drift
 
 bench: setup ## Speed and memory, as ratios within one run
 	@$(BIN)/python -m tests.bench
 
 faults: setup ## Kill, fill, drop, delay: the long half of the tests
 	@$(BIN)/pytest -q -m faults
+
+docs: $(VENV)/.tested ## The documentation as HTML, in build/docs
+	@$(BIN)/sphinx-build -q -W -b html docs build/docs
 
 lock: $(VENV)/.tested ## Lock the requirements again, hashes and all, without the address of an index
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
