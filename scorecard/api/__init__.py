@@ -14,18 +14,18 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 
 from scorecard.api import badge, facts, health, openapi, page, registration, services
 from scorecard.api.answers import respond
-from scorecard.api.guard import allowed_hosts, refusal
 from scorecard.api.idempotency import Idempotency, Kept
 from scorecard.api.operations import Call, Operation
 from scorecard.api.parameters import given
 from scorecard.api.problems import Problem, from_http, invalid, problem, render
 from scorecard.api.schemas import scorecard_schema
 from scorecard.egress.strict_json import BadJsonError, read_json
+from scorecard.guard import refusal
 from scorecard.logging import get_logger
 from scorecard.serving import Deps
 from scorecard.store import StoreError
 
-__all__ = ["OPERATIONS", "allowed_hosts", "blueprint", "openapi_document", "refusal", "scorecard_schema"]
+__all__ = ["OPERATIONS", "blueprint", "openapi_document", "scorecard_schema"]
 
 MAX_BODY = 256 * 1024
 """Bytes of a request's body."""
@@ -151,7 +151,7 @@ def _refuse_large() -> None:
 
 def _refused(deps: Deps) -> Response | None:
     refused = refusal(deps.config(), request.method, request.headers)
-    return render(refused) if refused else None
+    return render(problem(refused.kind, refused.detail)) if refused else None
 
 
 def _nothing(rest: str) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,14 +16,17 @@ from scorecard.api.openapi import document
 from scorecard.api.operations import Call, Operation, operation
 from scorecard.api.problems import TYPES
 
+_STYLE = Path(__file__).resolve().parent.parent / "_web" / "static" / "api-docs.css"
 _EXAMPLE = {"name": "payments", "row": "health-endpoints", "id": "1"}
 _REGISTRATION = {"kind": "Service", "metadata": {"name": "payments", "team": "payments-platform", "tier": "tier-1"}}
 _QUERIES = (
     ("Services under 80", "scorecard_service_score_ratio < 0.8"),
     (
         "Rows that fail, by team",
-        'count by (team, row) (scorecard_row_status{status="fail"} * on (service, environment) '
-        "group_left (team) scorecard_service_info)",
+        (
+            'count by (team, row) (scorecard_row_status{status="fail"} * on (service, environment) '
+            "group_left (team) scorecard_service_info)"
+        ),
     ),
     ("Certificates that end within 14 days", "scorecard_certificate_expiry_timestamp_seconds - time() < 14 * 86400"),
     (
@@ -32,8 +36,8 @@ _QUERIES = (
 )
 
 
-def describing(operations: Callable[[], Iterable[Operation]]) -> tuple[Operation, Operation]:
-    """The two operations that describe all of them; `operations` is asked late, since they are among them."""
+def describing(operations: Callable[[], Iterable[Operation]]) -> tuple[Operation, ...]:
+    """The operations that describe all of them; `operations` is asked late, since they are among them."""
 
     @cache
     def described(version: str) -> dict[str, Any]:
@@ -62,7 +66,14 @@ def describing(operations: Callable[[], Iterable[Operation]]) -> tuple[Operation
         response = Response(body, mimetype="text/html", headers={"Cache-Control": "no-cache"})
         return conditional(response, lambda: etag(body))
 
-    return get_openapi, get_docs
+    @operation("GET", "/api/docs.css", tag="configuration", media_type="text/css")
+    def get_docs_style(_call: Call[Any]) -> Response:
+        """The style of that page."""
+        body = _STYLE.read_bytes()
+        response = Response(body, mimetype="text/css", headers={"Cache-Control": "no-cache"})
+        return conditional(response, lambda: etag(body))
+
+    return get_openapi, get_docs, get_docs_style
 
 
 def _groups(found: Mapping[str, Any], operations: Iterable[Operation]) -> Iterable[tuple[Mapping[str, str], list[Any]]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from scorecard.api.problems import Problem, problem
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import Headers
@@ -13,6 +12,16 @@ if TYPE_CHECKING:
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _WILDCARDS = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 - compared with, not bound to
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is not answered."""
+
+    kind: str
+    """`unknown-host` (421) or `forbidden-origin` (403)."""
+    status: int
+    detail: str
 
 
 def allowed_hosts(config: Any) -> frozenset[str]:  # noqa: ANN401 - scorecard.config.Config
@@ -24,7 +33,7 @@ def allowed_hosts(config: Any) -> frozenset[str]:  # noqa: ANN401 - scorecard.co
     return frozenset({*_LOOPBACK, *({listening} - _WILDCARDS), *({public} if public else ()), *extra})
 
 
-def refusal(config: Any, method: str, headers: Headers) -> Problem | None:  # noqa: ANN401 - as above
+def refusal(config: Any, method: str, headers: Headers) -> Refusal | None:  # noqa: ANN401 - as above
     """Why this request is not answered; None when it is.
 
     A page of another site can make a browser ask us: by rebinding its own name to 127.0.0.1, which the Host header
@@ -32,12 +41,11 @@ def refusal(config: Any, method: str, headers: Headers) -> Problem | None:  # no
     """
     host = headers.get("Host", "")
     if config.auth.mode == "none" and _name(host) not in allowed_hosts(config):
-        return problem(
-            "unknown-host", f"{host[:80]!a} is not a name of this server; without sign-in it answers to its own"
-        )
+        shown = f"{host[:80]!a} is not a name of this server; without sign-in it answers to its own"
+        return Refusal("unknown-host", 421, shown)
     if method in _SAFE or _ours(headers, host):
         return None
-    return problem("forbidden-origin", "a page of another site may not change anything here")
+    return Refusal("forbidden-origin", 403, "a page of another site may not change anything here")
 
 
 def _ours(headers: Headers, host: str) -> bool:
