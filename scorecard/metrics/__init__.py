@@ -69,7 +69,7 @@ def _tail(deps: Deps, page: ServicePage, shard: Shard, now: datetime, *, openmet
     if shard.number != 1:
         return "# EOF\n" if openmetrics else ""
     render = generate_openmetrics if openmetrics else generate_latest
-    ours: bytes = render(deps.telemetry.registry)  # type: ignore[no-untyped-call]  # the library's own lack
+    ours: bytes = render(deps.telemetry.registry)
     return page.fleet() + _itself(deps, now) + ours.decode()
 
 
