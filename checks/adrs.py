@@ -97,10 +97,7 @@ def present(seen: DecisionRecords, limits: Limits) -> Finding:
     """
 )
 def well_formed(seen: DecisionRecords, limits: Limits, now: Now) -> Finding:
-    """Each record has a title, a status, a date, and {words} words or more of context, decision and consequences.
-
-    Numbers are unique, and superseding links go both ways.
-    """
+    """Each record has title, status, date, context, decision, consequences ({words} words each) and its own number."""
     taken = Counter((record.folder, int(record.number)) for record in seen.records if record.number)
 
     def judge(record: DecisionRecord) -> Item:
@@ -175,10 +172,7 @@ def _undated(record: DecisionRecord) -> tuple[str, str]:
     """
 )
 def alive(seen: DecisionRecords, limits: Limits, now: Now) -> Finding:
-    """The newest record is at most {newest_within_days} days old, or nothing structural changed since.
-
-    Structure is what Terraform, compose files, CloudFormation and manifests define.
-    """
+    """The newest record is at most {newest_within_days} days old, or no Terraform or manifest changed since."""
     today = now.date()
     newest = max((day for record in seen.records if (day := _made_on(record, today))), default=None)
     if newest is not None and (today - newest).days <= limits.newest_within_days:

@@ -176,10 +176,7 @@ def name_the_alert(seen: Runbooks, now: Now) -> Finding:
     remedy="Give the page these five headings, a command or numbered steps, and fill in what was left open:\n" + _PAGE
 )
 def sections(seen: Runbooks, limits: Limits, now: Now) -> Finding:
-    """Every alert's page tells meaning, impact, diagnosis, mitigation and escalation in {words} words or more each.
-
-    It has a command block or a numbered list, and no text that was left to be filled in.
-    """
+    """Each page has meaning, impact, diagnosis, mitigation, escalation ({words} words each), steps, no placeholder."""
 
     def judge(link: AlertRunbook, page: RunbookPage) -> Item:
         thin = [name for name in limits.sections if page.sections.get(name, 0) < limits.words]
