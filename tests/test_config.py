@@ -270,6 +270,24 @@ def test_a_secret_file_is_read_when_it_is_needed_so_that_a_rotated_one_counts(pa
         grafana.read_secret("token")
 
 
+def test_the_headers_of_a_request_come_from_its_files(path: Path) -> None:
+    text = "integrations:\n  loki: [{url: 'http://l', username: u, password_file: p, headers_file: h}]\n  vault: [{url: 'http://v', token_file: p}]\n"
+    integrations = read(path, text).integrations
+    (path.parent / "p").write_text("pw\n")
+    (path.parent / "h").write_text("X-Scope: a\n")
+    assert integrations.loki[0].headers() == {"X-Scope": "a", "Authorization": "Basic dTpwdw=="}
+    assert integrations.vault[0].headers(name="X-Vault-Token", prefix="") == {"X-Vault-Token": "pw"}
+    for bad, said in (
+        ("X: [CANARY", "not YAML in line"),
+        ("- CANARY", "a mapping of header names"),
+        ("X: 1", "a mapping"),
+    ):
+        (path.parent / "h").write_text(bad)
+        with pytest.raises(SecretUnavailable, match=said) as caught:
+            integrations.loki[0].headers()
+        assert "CANARY" not in str(caught.value)
+
+
 def test_every_file_of_a_secret_is_listed_for_the_doctor(path: Path) -> None:
     listed = dict(read(path, EXAMPLE).secret_files())
     assert listed["integrations.grafana[0].token_file"] == path.parent / "secrets/grafana"

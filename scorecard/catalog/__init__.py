@@ -7,6 +7,7 @@ from scorecard.catalog.build import Catalog, build_catalog
 from scorecard.catalog.documents import Found
 from scorecard.catalog.effective import Effective, Setting
 from scorecard.catalog.files import read_files
+from scorecard.catalog.layers import matches
 from scorecard.catalog.live import Live, Outcome
 from scorecard.catalog.load import load_catalog
 from scorecard.catalog.schema import service_schema
@@ -24,6 +25,7 @@ __all__ = [
     "Surroundings",
     "build_catalog",
     "load_catalog",
+    "matches",
     "read_files",
     "service_schema",
     "starter_files",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import requests
 
 from scorecard.catalog.documents import Found
 from scorecard.config import BackstageSource, SecretUnavailable
+from scorecard.egress.errors import EgressError
+from scorecard.egress.strict_json import BadJsonError, read_json
 from scorecard.problems import Problem
 from scorecard.strict_yaml import Document
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _PAGE = 500
 _MAX_PAGES = 400
-_MAX_BYTES = 32 << 20
 
 
 class ServerSource:
@@ -37,7 +37,7 @@ class ServerSource:
         try:
             with self._surroundings.open_session(self._options) as session:
                 yield from self._pages(session)
-        except (requests.RequestException, SecretUnavailable, _BadPageError, ValueError, OSError) as error:
+        except (EgressError, requests.RequestException, SecretUnavailable, _BadPageError) as error:
             yield Problem(self._address, 0, "", f"GET /api/catalog/entities: {error}")
 
     def _pages(self, session: requests.Session) -> Iterator[Found]:
@@ -58,20 +58,13 @@ class ServerSource:
             params=parameters,
             timeout=self._options.timeout.total_seconds(),
             allow_redirects=False,
-            stream=True,
         )
-        with answer:
-            if answer.status_code != requests.codes.ok:
-                raise _BadPageError(f"answered {answer.status_code}")
-            body = b""
-            for part in answer.iter_content(1 << 16):
-                body += part
-                if len(body) > _MAX_BYTES:
-                    raise _BadPageError(f"more than {_MAX_BYTES >> 20} MiB in one page")
+        if answer.status_code != requests.codes.ok:
+            raise _BadPageError(f"answered {answer.status_code}")
         try:
-            entities = json.loads(body)
-        except (ValueError, RecursionError):
-            raise _BadPageError("the answer is not JSON") from None
+            entities = read_json(answer.content)
+        except BadJsonError as error:
+            raise _BadPageError(f"the answer is not JSON: {error}") from None
         if not isinstance(entities, list):
             raise _BadPageError("a list of entities is expected")
         return entities

@@ -52,9 +52,14 @@ class Catalog:
     layers: Mapping[ServiceKey, tuple[Registration, tuple[Layer, ...]]] = field(default_factory=dict, repr=False)
     """What each service was merged from."""
 
+    _by_key: Mapping[ServiceKey, Service] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_key", {service.key: service for service in self.services})
+
     def service(self, key: ServiceKey) -> Service | None:
         """The service in that environment; None when it is not registered."""
-        return next((found for found in self.services if found.key == key), None)
+        return self._by_key.get(key)
 
     def effective(self, key: ServiceKey) -> Effective | None:
         """The merged service, and where each of its values came from; None when it is not registered."""

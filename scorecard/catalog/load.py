@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import requests
-
 from scorecard.catalog.build import Catalog, build_catalog
 from scorecard.catalog.sources import Surroundings, read_sources
+from scorecard.egress.policy import AddressPolicy
+from scorecard.egress.resolver import Resolver
+from scorecard.egress.session import policy_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    import requests
+
     from scorecard.catalog.documents import Found
     from scorecard.config import Config, Http
 
 
-def plain_session(instance: Http) -> requests.Session:
-    """A session that takes nothing from the environment, with the instance's own token, authorities and proxy."""
-    session = requests.Session()
-    session.trust_env = False
-    token = instance.read_secret("token")
-    if token is not None:
-        session.headers["Authorization"] = f"Bearer {token.reveal()}"
-    if instance.ca_file is not None:
-        session.verify = str(instance.ca_file)
-    if instance.proxy is not None:
-        session.proxies = {"http": instance.proxy, "https": instance.proxy}
-    return session
+_MAX_BYTES = 32 << 20
+"""Of one page of a catalogue server."""
+
+
+def sessions(config: Config) -> Callable[[Http], requests.Session]:
+    """Opens sessions under the configuration's address policy: a server in a private network needs `probing.allow`."""
+    policy = AddressPolicy.of(map(str, config.probing.allow))
+    resolver = Resolver(threads=2)
+
+    def open_session(instance: Http) -> requests.Session:
+        return policy_session(
+            policy,
+            resolver,
+            deadline=instance.timeout.total_seconds(),
+            budget=_MAX_BYTES,
+            headers=instance.headers(),
+            ca_file=str(instance.ca_file) if instance.ca_file is not None else None,
+            proxy=instance.proxy,
+        )
+
+    return open_session
 
 
 def load_catalog(
@@ -36,14 +48,15 @@ def load_catalog(
     *,
     now: datetime,
     rows: frozenset[str] | None = None,
-    open_session: Callable[[Http], requests.Session] = plain_session,
+    open_session: Callable[[Http], requests.Session] | None = None,
     registered: Iterable[Found] = (),
 ) -> Catalog:
     """Read every source.
 
-    `rows` are the ids of the known rows, which exemptions are compared with; `registered` are documents from elsewhere,
-    such as those that were put through the API: they come last, so files win over them.
+    `open_session` opens the session in which a server is asked, by default under the address policy of `config`. `rows`
+    are the ids of the known rows, which exemptions are compared with. `registered` are documents from elsewhere, such
+    as those that were put through the API: they come last, so files win over them.
     """
-    surroundings = Surroundings(config.directory, open_session)
+    surroundings = Surroundings(config.directory, open_session or sessions(config))
     found = [*read_sources(config, surroundings), *registered]
     return build_catalog(found, config, today=now.date(), rows=rows)

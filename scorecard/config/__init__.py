@@ -3,7 +3,7 @@
 `load_config` gives a `Config`, or a `ConfigError` with every problem: file, line, key and the nearest known key.
 """
 
-from scorecard.config.fields import NEVER, Network, Secret
+from scorecard.config.fields import Network, Secret
 from scorecard.config.integrations import AwsInstance, Instance, Integrations, LokiInstance, VaultInstance, instance
 from scorecard.config.load import ConfigError, load_config
 from scorecard.config.schema import Config, config_schema
@@ -26,7 +26,6 @@ from scorecard.config.sections import (
 from scorecard.problems import Problem
 
 __all__ = [
-    "NEVER",
     "Auth",
     "AwsInstance",
     "BackstageSource",

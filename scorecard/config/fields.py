@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, PlainValidator, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
+from scorecard.egress.policy import NEVER
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LABEL_PATTERN = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
@@ -22,11 +24,6 @@ _LABEL_LENGTH = 63
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-NEVER: tuple[Network, ...] = tuple(
-    ipaddress.ip_network(text) for text in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "168.63.129.16")
-)
-"""Instance metadata and link-local addresses: no `allow` opens them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -62,9 +62,8 @@ def _instances(config: Config) -> Iterator[Broken]:
 
 
 def _credentials(path: KeyPath, instance: object) -> Iterator[Broken]:
-    for one, other in (("password_file", "username"), ("key_file", "cert_file")):
-        if getattr(instance, one, None) is not None and getattr(instance, other, None) is None:
-            yield (*path, one), f"{other} is missing"
+    if getattr(instance, "password_file", None) is not None and getattr(instance, "username", None) is None:
+        yield (*path, "password_file"), "username is missing"
     timeout = getattr(instance, "timeout", None)
     if isinstance(timeout, timedelta) and timeout <= timedelta():
         yield (*path, "timeout"), "longer than nothing is expected"

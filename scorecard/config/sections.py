@@ -3,6 +3,7 @@
 The attribute docstrings are the descriptions in the JSON Schema; `docs/reference/configuration.md` is compared with it.
 """
 
+from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,7 @@ from scorecard.config.fields import (
     WebAddress,
 )
 from scorecard.model import Duration
+from scorecard.strict_yaml import YamlError, load
 
 
 class SecretUnavailable(Exception):  # noqa: N818 - said as it is
@@ -72,14 +74,39 @@ class Http(Section):
     """A YAML file of further request headers, which may be secret."""
     ca_file: LocalPath | None = None
     """A PEM file of the authorities that are trusted, instead of the system's."""
-    cert_file: LocalPath | None = None
-    """A PEM file of the client certificate."""
-    key_file: LocalPath | None = None
-    """A PEM file of the client certificate's key."""
     proxy: CleanText | None = None
     """The address of a proxy; none unless given, the environment's is not used."""
     timeout: Duration = timedelta(seconds=10)
     """Total time of one request."""
+
+    def headers(self, *, name: str = "Authorization", prefix: str = "Bearer ") -> dict[str, str]:
+        """The headers of a request: the token under `name`, or basic authentication, and those of `headers_file`.
+
+        Raises:
+            SecretUnavailable: when a file cannot be read, or the headers' file is not a mapping of texts.
+        """
+        headers = self._headers_of_file()
+        token, password = self.read_secret("token"), self.read_secret("password")
+        if token is not None:
+            headers[name] = f"{prefix}{token.reveal()}"
+        elif self.username is not None:
+            pair = f"{self.username}:{password.reveal() if password is not None else ''}"
+            headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        return headers
+
+    def _headers_of_file(self) -> dict[str, str]:
+        if self.headers_file is None:
+            return {}
+        try:
+            value = load(self.headers_file.read_bytes(), name="headers_file").value
+        except OSError as error:
+            raise SecretUnavailable(f"headers_file {self.headers_file}: {error.strerror}") from None
+        except YamlError as error:
+            # The message of a syntax error may quote a header's value; the line is enough.
+            raise SecretUnavailable(f"headers_file {self.headers_file}: not YAML in line {error.line}") from None
+        if not isinstance(value, dict) or not all(isinstance(part, str) for pair in value.items() for part in pair):
+            raise SecretUnavailable(f"headers_file {self.headers_file}: a mapping of header names to texts is expected")
+        return value
 
 
 class BackstageSource(Http):

@@ -186,7 +186,10 @@ def component(name: str, **annotations: str) -> dict[str, Any]:
 
 def live_of(server: Server, directory: Path) -> Live:
     (directory / "token").write_text("CANARY\n")
-    text = f"catalog: [{{backstage: {{url: {server.url}, token_file: token, timeout: 2s}}}}]\n"
+    text = (
+        f"catalog: [{{backstage: {{url: {server.url}, token_file: token, timeout: 2s}}}}]\n"
+        "probing: {allow: [127.0.0.1]}\n"
+    )
     (directory / "scorecard.yaml").write_text(text)
     read = load_catalog
     return Live(directory / "scorecard.yaml", {}, read=lambda config, now: read(config, now=now), now=NOW)
@@ -251,3 +254,16 @@ def test_a_server_that_is_gone_keeps_its_services_as_they_were(tmp_path: Path) -
     outcome = live.reload(NOW)
     assert not outcome.successful
     assert outcome.kept == (ServiceKey("a"),)
+
+
+def test_a_server_in_a_network_that_is_not_allowed_is_never_asked(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "scorecard.yaml").write_text(f"catalog: [{{backstage: {{url: {server.url}}}}}]\n")
+    catalog = load_catalog(load_config(tmp_path / "scorecard.yaml", {}), now=NOW)
+    assert server.asked == []
+    assert "probing.allow" in catalog.problems[0].message
+
+
+def test_a_missing_token_is_said_by_the_name_of_its_file(server: Server, tmp_path: Path) -> None:
+    live = live_of(server, tmp_path)
+    (tmp_path / "token").unlink()
+    assert "token: No such file" in live.reload(NOW).problems[0].message
