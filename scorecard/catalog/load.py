@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from scorecard.catalog.build import Catalog, build_catalog
 from scorecard.catalog.sources import Surroundings, read_sources
 from scorecard.egress.policy import AddressPolicy
-from scorecard.egress.resolver import Resolver
-from scorecard.egress.session import policy_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,9 +25,12 @@ _MAX_BYTES = 32 << 20
 def sessions(config: Config) -> Callable[[Http], requests.Session]:
     """Opens sessions under the configuration's address policy: a server in a private network needs `probing.allow`."""
     policy = AddressPolicy.of(map(str, config.probing.allow))
-    resolver = Resolver(threads=2)
 
     def open_session(instance: Http) -> requests.Session:
+        from scorecard.egress.resolver import Resolver
+        from scorecard.egress.session import policy_session  # a third of a second, for those who have a server only
+
+        resolver = Resolver(threads=2)
         return policy_session(
             policy,
             resolver,
