@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
+from scorecard.catalog.adapters import SERVICE_SCHEMA, TEAM_SCHEMA
 from scorecard.catalog.documents import NOT_METADATA, Found, Registration
 from scorecard.json_schema import Path, is_text
-from scorecard.model import Service, Team
 from scorecard.problems import Problem, dotted
 from scorecard.strict_yaml import YamlError, load
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 ANNOTATION = "scorecard.readiness/"
 _NOT_RUN = frozenset({"library", "documentation", "template", "tool", "package"})
 """Types of component that nobody runs; an annotation `scorecard.readiness/type` registers one all the same."""
-_SCHEMAS = {"Component": TypeAdapter(Service).json_schema(), "Group": TypeAdapter(Team).json_schema()}
+_SCHEMAS = {"Component": SERVICE_SCHEMA, "Group": TEAM_SCHEMA}
 
 
 def is_backstage(document: Document) -> bool:

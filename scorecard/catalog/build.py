@@ -6,13 +6,14 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from scorecard.catalog.adapters import METADATA, SERVICE, SERVICE_SCHEMA, TEAM, TEAM_SCHEMA
 from scorecard.catalog.backstage import backstage_registration, is_backstage
-from scorecard.catalog.documents import NOT_METADATA, Found, Registration, own_registration
+from scorecard.catalog.documents import Found, Registration, own_registration
 from scorecard.catalog.effective import Effective, effective
 from scorecard.catalog.layers import Defaults, Layer, MissingFact, located, merged
 from scorecard.catalog.places import resolved
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
     from scorecard.catalog.layers import Place
     from scorecard.config import Config
     from scorecard.json_schema import Path
-
-_SERVICE: TypeAdapter[Service] = TypeAdapter(Service)
-_TEAM: TypeAdapter[Team] = TypeAdapter(Team)
-_SERVICE_SCHEMA = _SERVICE.json_schema()
-_TEAM_SCHEMA = _TEAM.json_schema()
-_METADATA = tuple(key for key in _SERVICE_SCHEMA["properties"] if key not in NOT_METADATA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +186,9 @@ class _Building:
             )
 
         try:
-            service = _SERVICE.validate_json(json.dumps(flat), strict=True)
+            service = SERVICE.validate_json(json.dumps(flat), strict=True)
         except ValidationError as error:
-            found = explain(error, schema=_SERVICE_SCHEMA, locate=locate)
+            found = explain(error, schema=SERVICE_SCHEMA, locate=locate)
             return [_moved(problem) for problem in found], layers, None
         broken = list(unclean(flat))
         broken += broken_rules(
@@ -245,9 +240,9 @@ class _Building:
 
         try:
             flat = {**registration.metadata, "origin": registration.where}
-            team = _TEAM.validate_json(json.dumps(flat), strict=True)
+            team = TEAM.validate_json(json.dumps(flat), strict=True)
         except ValidationError as error:
-            self._problems += explain(error, schema=_TEAM_SCHEMA, locate=locate)
+            self._problems += explain(error, schema=TEAM_SCHEMA, locate=locate)
             return
         broken = [*unclean(flat), *_team_rules(team)]
         first = self._teams.get(team.name)
@@ -299,19 +294,9 @@ def _moved(problem: Problem) -> Problem:
     section, _, key = problem.key.partition(".")
     if not problem.message.startswith("unknown key"):
         return problem
-    spec_keys = _SERVICE_SCHEMA["$defs"]["Spec"]["properties"]
-    if section == "spec" and key in _METADATA:
+    spec_keys = SERVICE_SCHEMA["$defs"]["Spec"]["properties"]
+    if section == "spec" and key in METADATA:
         return dataclasses.replace(problem, message="unknown key; it stands under metadata", nearest="")
     if section == "metadata" and key in spec_keys:
         return dataclasses.replace(problem, message="unknown key; it stands under spec", nearest="")
     return problem
-
-
-def metadata_keys() -> tuple[str, ...]:
-    """The keys that a service may state under metadata."""
-    return _METADATA
-
-
-def schemas() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The schemas, by pydantic, of a service and a team, both flat."""
-    return _SERVICE_SCHEMA, _TEAM_SCHEMA
