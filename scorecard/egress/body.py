@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ import re2
 
 from scorecard.egress.strict_json import BadJsonError, read_json
 
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+"""More digits overflow in libcurl, which then takes the length for unknown."""
 _SHORT_TEXT = 1024
 """Characters of plain text that a health endpoint says on purpose."""
 
@@ -68,17 +71,19 @@ def decode(data: bytes, encoding: str, budget: int) -> bytes:
     return text
 
 
-def framing_trouble(headers: tuple[tuple[str, str], ...]) -> str:
-    """What is contradictory in how the body's length is told (RFC 9112, 6.3): an attack or a bug, and never clear."""
+def refuse_framing(headers: tuple[tuple[str, str], ...]) -> None:
+    """Refuse what is contradictory in how the body's length is told (RFC 9112, 6.3): an attack or a bug, never clear.
+
+    Raises:
+        BadBodyError: both a length and a transfer coding, two lengths, or a length that is no number.
+    """
     lengths = [value for name, value in headers if name == "content-length"]
-    coded = any(name == "transfer-encoding" for name, _ in headers)
-    if lengths and coded:
-        return "both Content-Length and Transfer-Encoding are given"
+    if lengths and any(name == "transfer-encoding" for name, _ in headers):
+        raise BadBodyError("both Content-Length and Transfer-Encoding are given")
     if len(set(lengths)) > 1:
-        return f"{len(lengths)} different Content-Lengths are given"
-    if lengths and not (lengths[0].isascii() and lengths[0].isdigit()):
-        return f"the Content-Length is {lengths[0][:40]!r}"
-    return ""
+        raise BadBodyError(f"{len(lengths)} different Content-Lengths are given")
+    if lengths and not _LENGTH.fullmatch(lengths[0]):
+        raise BadBodyError(f"the Content-Length is {lengths[0][:40]!r}")
 
 
 def read_content(body: bytes, content_type: str) -> Content:

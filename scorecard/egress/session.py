@@ -20,7 +20,7 @@ from requests.cookies import RequestsCookieJar
 from urllib3 import PoolManager, ProxyManager
 
 from scorecard import __version__
-from scorecard.egress.body import BadBodyError, decode, framing_trouble
+from scorecard.egress.body import BadBodyError, decode, refuse_framing
 from scorecard.egress.bounds import Bounds
 from scorecard.egress.dial import Dialler, pool_classes
 from scorecard.egress.errors import EgressError, mapped, was_dropped
@@ -76,6 +76,16 @@ class PolicySession(requests.Session):
         self.headers["Accept-Encoding"] = "gzip"
         del self.headers["Connection"]
         self.headers.update(self.settings.headers or {})
+
+    def request(self, method: str | bytes, url: str | bytes, *arguments: Any, **options: Any) -> requests.Response:  # noqa: ANN401 - requests'
+        """Prepare and send, with the address read by us first: two readers of it could take it for two addresses."""
+        target = _target(url if isinstance(url, str) else url.decode("latin-1"))
+        try:
+            return super().request(method, target.url, *arguments, **options)
+        except EgressError:
+            raise
+        except Exception as error:  # headers and parameters that requests does not take
+            raise EgressError(Cause.NOT_CONFIGURED, f"{target.url}: {type(error).__name__}: {error}") from error
 
     def get_json(self, url: str, *, depth: int = DEPTH, **options: Any) -> Any:  # noqa: ANN401 - whatever it holds
         """GET a JSON document.
@@ -137,17 +147,17 @@ class PolicySession(requests.Session):
         headers = tuple((name.lower(), value) for name, value in response.raw.headers.items())
         if not 200 <= status <= _LAST_STATUS:  # noqa: PLR2004 - 1xx is never the last answer
             raise EgressError(Cause.BAD_RESPONSE, f"{subject}: the last answer is {status}")
-        if trouble := framing_trouble(headers):
-            raise EgressError(Cause.BAD_RESPONSE, f"{subject}: {trouble}")
         if 300 <= status < 400:  # noqa: PLR2004 - a redirect's body is never read
             response.raw.close()
             return b""
-        data = b"".join(response.raw.stream(_CHUNK, decode_content=False))
-        response.raw.release_conn()
         try:
-            return decode(data, response.headers.get("Content-Encoding", ""), self.settings.budget)
+            refuse_framing(headers)
+            data = b"".join(response.raw.stream(_CHUNK, decode_content=False))
+            body = decode(data, response.headers.get("Content-Encoding", ""), self.settings.budget)
         except BadBodyError as error:
             raise EgressError(Cause.BAD_RESPONSE, f"{subject}: {error}") from None
+        response.raw.release_conn()
+        return body
 
 
 def policy_session(policy: AddressPolicy, resolver: Resolver, **settings: Any) -> PolicySession:  # noqa: ANN401

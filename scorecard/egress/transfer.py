@@ -19,7 +19,7 @@ import pycurl
 
 from scorecard import __version__
 from scorecard.egress.answer import Get, Got
-from scorecard.egress.body import BadBodyError, decode, framing_trouble
+from scorecard.egress.body import BadBodyError, decode, refuse_framing
 from scorecard.egress.policy import AddressPolicy
 from scorecard.egress.target import Target
 from scorecard.evidence.health import Reply
@@ -235,38 +235,40 @@ class Transfer:
         if self._broken:
             return replace(got, reply=Reply.BROKEN, detail=self._broken)
         if code and not self._redirect:
-            return self._failed(got, code, message)
+            return self._failed(got, plan, code, message)
         return self._answered(got, get)
 
     def _answered(self, got: Got, get: Get) -> Got:
         """A complete answer by libcurl's measure, held to ours."""
-        first = self._lines[0] if self._lines else b""
-        found = _STATUS_LINE.fullmatch(first)
-        if not found:
-            return replace(got, reply=Reply.BROKEN, detail=f"the status line is {_shown(first)}")
-        status = int(found[1])
-        if status < 200:  # noqa: PLR2004 - 1xx is never the last answer
-            return replace(got, reply=Reply.BROKEN, detail=f"the last answer is {status}, which is not a final one")
-        bad = next((line for line in self._lines[1:] if not _FIELD.fullmatch(line)), None)
-        if bad is not None:
-            return replace(got, reply=Reply.BROKEN, detail=f"a header line is {_shown(bad)}")
-        headers = tuple(_field(line) for line in self._lines[1:])
-        got = replace(got, headers=headers)
-        if trouble := framing_trouble(headers):
+        if trouble := self._head_trouble():
             return replace(got, reply=Reply.BROKEN, detail=trouble)
+        headers = tuple(_field(line) for line in self._lines[1:])
         encodings = ", ".join(value for name, value in headers if name == "content-encoding")
         try:
+            refuse_framing(headers)
             body = decode(b"".join(self._chunks), encodings, get.budget)
         except BadBodyError as error:
-            return replace(got, reply=Reply.BROKEN, detail=str(error))
-        return replace(got, reply=Reply.ANSWERED, status=status, body=body)
+            return replace(got, reply=Reply.BROKEN, headers=headers, detail=str(error))
+        return replace(got, reply=Reply.ANSWERED, headers=headers, status=int(self._lines[0][9:12]), body=body)
 
-    def _failed(self, got: Got, code: int, message: str) -> Got:
+    def _head_trouble(self) -> str:
+        """What is wrong with the status line and the header lines; empty when they are sound."""
+        first = self._lines[0] if self._lines else b""
+        if not _STATUS_LINE.fullmatch(first):
+            return f"the status line is {_shown(first)}"
+        if not self._head_ended:
+            return "the connection was closed within the headers"
+        if first[9:10] == b"1":
+            return f"the last answer is {_shown(first)}, which is not a final one"
+        bad = next((line for line in self._lines[1:] if not _FIELD.fullmatch(line)), None)
+        return "" if bad is None else f"a header line is {_shown(bad)}"
+
+    def _failed(self, got: Got, plan: Plan, code: int, message: str) -> Got:
         """What one of libcurl's errors says about the target, or about us."""
         if self._refused:
             return replace(got, detail=self._refused, cause=Cause.NOT_CONFIGURED)
         if code == pycurl.E_OPERATION_TIMEDOUT:
-            return replace(got, reply=Reply.TIMED_OUT, detail=self._stage())
+            return replace(got, reply=Reply.TIMED_OUT, detail=self._stage(plan))
         if code in _TLS_ERRORS:
             return self._tls_failed(got, message)
         if code == pycurl.E_COULDNT_CONNECT:
@@ -289,21 +291,23 @@ class Transfer:
             return replace(got, reply=Reply.REFUSED, detail="connection reset in the TLS handshake")
         return replace(got, reply=Reply.TLS_FAILED, detail=_tls_reason(message))
 
-    def _stage(self) -> str:
+    def _stage(self, plan: Plan) -> str:
         """How far a transfer came that ran out of time."""
-        if self.plan is None:
-            return "timed out"
-        limit = f"within {self.plan.timeout:.2g} s"
-        info = self.easy.getinfo
-        if not self.plan.reuse and not info(pycurl.CONNECT_TIME):
-            return f"no connection {limit}"
-        if self.plan.target.scheme == "https" and not self.plan.reuse and not info(pycurl.APPCONNECT_TIME):
-            return f"the TLS handshake was not complete {limit}"
-        if not self._lines:
-            return f"no status line {limit}"
-        if not self._head_ended:
-            return f"the headers were not complete {limit}"
-        return f"the body was not complete {limit}, after {self._size} bytes"
+        limit = f"within {plan.timeout:.2g} s"
+        fresh = not plan.reuse
+        if fresh and not self.easy.getinfo(pycurl.CONNECT_TIME):
+            words = "no connection"
+        elif fresh and plan.target.scheme == "https" and not self.easy.getinfo(pycurl.APPCONNECT_TIME):
+            words = "the TLS handshake was not complete"
+        elif not self._lines:
+            words = "no status line"
+        elif not self._head_ended:
+            words = "the headers were not complete"
+        elif self._lines[0][9:10] == b"1":
+            words = f"nothing after {_shown(self._lines[0])}"
+        else:
+            return f"the body was not complete {limit}, after {self._size} bytes"
+        return f"{words} {limit}"
 
     def close(self) -> None:
         """Free the handle and the circle of callbacks."""
@@ -347,7 +351,11 @@ def _not_connected(got: Got, number: int, message: str) -> Got:
         return replace(got, detail=_NO_ROUTE[number], cause=Cause.SCORECARD_FAULT)
     if number == errno.ETIMEDOUT:
         return replace(got, reply=Reply.TIMED_OUT, detail="the system gave up connecting")
-    words = {errno.ECONNREFUSED: "connection refused", errno.EHOSTUNREACH: "no route to host"}
+    words = {
+        errno.ECONNREFUSED: "connection refused",
+        errno.ECONNRESET: "connection reset",
+        errno.EHOSTUNREACH: "no route to host",
+    }
     return replace(got, reply=Reply.REFUSED, detail=words.get(number, message or "not connected"))
 
 

@@ -108,8 +108,8 @@ def many(failed: Iterable[Got]) -> bool:
 
 
 def _spread(failed: Iterable[Got]) -> tuple[int, int]:
-    urls = {got.url for got in failed}
-    return len(urls), len({_host(url) for url in urls})
+    urls = [got.url for got in failed]
+    return len(urls), len({_host(url) for url in set(urls)})
 
 
 def _host(url: str) -> str:
