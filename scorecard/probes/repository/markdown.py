@@ -200,7 +200,7 @@ class _Reader:
         elif self._row is not None:
             self._row.append(_joined(lines, self._number))
         elif len(lines) == 1 and lines[0].label and lines[0].label == lines[0].text.rstrip(" :"):
-            self._heading(_BOLD_LEVEL, lines[0].label)
+            self._heading(BOLD_LEVEL, lines[0].label)
         else:
             self._here.lines.extend(lines)
 
@@ -242,7 +242,7 @@ class _Reader:
             )
 
 
-_BOLD_LEVEL = 7
+BOLD_LEVEL = 7
 """A paragraph of nothing but bold text is read as a heading, below all real ones."""
 
 

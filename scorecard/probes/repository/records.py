@@ -13,7 +13,7 @@ import re2
 
 from scorecard.evidence import RecordState
 from scorecard.probes.repository.dates import find_date
-from scorecard.probes.repository.markdown import Line, Page, Section, read_page, words
+from scorecard.probes.repository.markdown import BOLD_LEVEL, Line, Page, Section, read_page, words
 from scorecard.probes.repository.questions import ParsedRecord
 from scorecard.probes.repository.silences import silences
 
@@ -78,7 +78,6 @@ _SECTIONS = {
         "what we decided",
         "the decision",
         "proposed solution",
-        "change",
     ),
     "consequences": (
         "consequence",
@@ -96,6 +95,7 @@ _SECTIONS = {
         "risks",
     ),
 }
+_NO_SECTION = ("decision driver", "decision maker", "decision date", "decision status", "decision record")
 _LINKED = frozenset(
     {"links", "link", "more information", "related decisions", "related", "references", "see also", "relations"}
 )
@@ -178,6 +178,8 @@ def _labelled(lines: Iterable[Line]) -> Iterator[tuple[str, int]]:
 def _kind(title: str) -> str:
     """context, decision or consequences, by a heading's words; empty for another heading."""
     plain = _plain(title)
+    if plain.startswith(_NO_SECTION):
+        return ""
     for kind in ("consequences", "context", "decision"):
         if any(plain == name or plain.startswith((f"{name} ", f"{name}s")) for name in _SECTIONS[kind]):
             return kind
@@ -201,9 +203,11 @@ def _labelled_values(page: Page, *labels: str) -> Iterator[tuple[str, Line | Non
             yield str(value).strip(), None
         elif isinstance(value, list):
             yield from ((str(item), None) for item in value if str(item).strip())
-    for section in page.sections:
+    for index, section in enumerate(page.sections):
         if _plain(section.title) in labels:
             yield from ((line.text, line) for line in section.lines if line.text)
+            if index + 1 < len(page.sections) and page.sections[index + 1].level == BOLD_LEVEL:
+                yield page.sections[index + 1].title, None  # `**Accepted**`, which reads as a heading
         elif ":" in section.title and _plain(section.title.partition(":")[0]) in labels:
             yield section.title.partition(":")[2].strip(), None
         else:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _COMMENT = re2.compile(
-    r"scorecard:\s*ignore\s+([a-z0-9-]+/[a-z0-9-]+)\s+until\s+(\d{4}-\d{2}-\d{2})\s*:\s*(\S[^\n]*?)\s*(?:-->.*)?$"
+    r"scorecard:\s*ignore\s+([a-z0-9-]+/[a-z0-9-]+)\s+until\s+(\d{4}-\d{2}-\d{2})\s*:\s*([\pL\pN\"'(#][^\n]*?)\s*(?:-->.*)?$"
 )
 
 
