@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -67,28 +66,41 @@ _LAST_PORT = 65_535
 _SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A network, or one address with or without its port."""
+class _Places:
+    """Networks, and exact addresses with or without a port; built for ten thousand of the latter."""
 
-    network: Network
-    port: int | None
+    __slots__ = ("_exact", "_networks")
 
-    @property
-    def exact(self) -> bool:
-        return self.network.prefixlen == self.network.max_prefixlen
+    def __init__(self, entries: Iterable[str]) -> None:
+        networks: list[Network] = []
+        exact: set[tuple[Address, int | None]] = set()
+        for entry in entries:
+            network, port = _place(entry)
+            if network.prefixlen == network.max_prefixlen:
+                exact.add((network.network_address, port))
+            else:
+                networks.append(network)
+        self._networks = tuple(networks)
+        self._exact = frozenset(exact)
 
-    def holds(self, address: Address, port: int) -> bool:
-        return address.version == self.network.version and address in self.network and self.port in {None, port}
+    def exactly(self, address: Address, port: int) -> bool:
+        """Whether the very address is listed."""
+        return (address, None) in self._exact or (address, port) in self._exact
+
+    def within(self, address: Address) -> bool:
+        """Whether a network of the list holds it."""
+        return _in(address, self._networks)
 
 
-@dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """What `probing.allow` comes to. Made with `AddressPolicy.of`; hashable, so that judgements are remembered."""
+    """What `probing.allow` comes to. Judgements are remembered, so one policy is made and kept."""
 
-    allow: tuple[_Place, ...] = ()
-    never: tuple[_Place, ...] = ()
-    own: tuple[_Place, ...] = ()
+    def __init__(self, allow: _Places, never: _Places, own: _Places) -> None:
+        """Take what `of` has read."""
+        self._allow = allow
+        self._never = never
+        self._own = own
+        self._remembered = lru_cache(maxsize=65_536)(self._judge)
 
     @classmethod
     def of(cls, allow: Iterable[str] = (), *, never: Iterable[str] = (), own: Iterable[str] = ()) -> AddressPolicy:
@@ -100,66 +112,69 @@ class AddressPolicy:
         Raises:
             ValueError: for an entry that is none of these, naming it.
         """
-        return cls(tuple(map(_place, allow)), tuple(map(_place, never)), tuple(map(_place, own)))
+        return cls(_Places(allow), _Places(never), _Places(own))
 
     def refuses(self, address: str, port: int) -> str:
         """Why this resolved address must not be connected to; empty when it may be.
 
         `address` is what `getaddrinfo` or a socket reports, a zone (`fe80::1%eth0`) included.
         """
-        return _judge(self, address, port)
+        return self._remembered(address, port)
 
+    def _judge(self, text: str, port: int) -> str:
+        bare, _, zone = text.partition("%")
+        try:
+            address = ipaddress.ip_address(bare)
+        except ValueError:
+            return f"{text!r} is not an address"
+        if zone and not address.is_link_local:
+            return f"{text} has a zone, which only link-local addresses have"
+        return self._refusal(address, port)
 
-@lru_cache(maxsize=65_536)
-def _judge(policy: AddressPolicy, text: str, port: int) -> str:
-    bare, _, zone = text.partition("%")
-    try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        return f"{text!r} is not an address"
-    if zone and isinstance(address, ipaddress.IPv6Address) and not address.is_link_local:
-        return f"{text} has a zone, which only link-local addresses have"
-    return _refusal(policy, address, port)
+    def _refusal(self, address: Address, port: int) -> str:
+        """The judgement of one address, and of the IPv4 address that is wrapped in it."""
+        if _in(address, NEVER):
+            return f"{address} is a metadata service, which is never probed"
+        if self._never.exactly(address, port) or self._never.within(address):
+            return f"{address} is our own database, which is never probed"
+        if not self._allow.exactly(address, port):
+            if refusal := self._unless_exact(address, port):
+                return refusal
+            if not self._allow.within(address) and not _public(address):
+                return f"{address} is not a public address, and probing.allow does not list it"
+        return self._wrapped_refusal(address, port)
 
-
-def _refusal(policy: AddressPolicy, address: Address, port: int) -> str:
-    """The judgement of one address, and of the IPv4 address that is wrapped in it."""
-    if any(address.version == network.version and address in network for network in NEVER):
-        return f"{address} is a metadata service, which is never probed"
-    if any(place.holds(address, port) for place in policy.never):
-        return f"{address} is our own database, which is never probed"
-    listed = [place for place in policy.allow if place.holds(address, port)]
-    if not any(place.exact for place in listed):
-        if any(address.version == network.version and address in network for network in _LOOPBACK):
+    def _unless_exact(self, address: Address, port: int) -> str:
+        """Why nothing but an exact entry opens this address; empty for most."""
+        if _in(address, _LOOPBACK):
             return f"{address} is loopback, and probing.allow does not list that exact address"
-        if any(place.holds(address, port) for place in policy.own):
+        if self._own.exactly(address, port) or self._own.within(address):
             return f"{address} port {port} is our own listener, and probing.allow does not list that exact address"
-    if not listed and not _public(address):
-        return f"{address} is not a public address, and probing.allow does not list it"
-    return _wrapped_refusal(policy, address, port)
-
-
-def _wrapped_refusal(policy: AddressPolicy, address: Address, port: int) -> str:
-    if not isinstance(address, ipaddress.IPv6Address):
         return ""
-    for wrapped in _wrapped(address):
-        if refusal := _refusal(policy, wrapped, port):
-            return f"{address} leads to {wrapped}: {refusal}"
-    return ""
+
+    def _wrapped_refusal(self, address: Address, port: int) -> str:
+        for wrapped in _wrapped(address) if isinstance(address, ipaddress.IPv6Address) else ():
+            if refusal := self._refusal(wrapped, port):
+                return f"{address} leads to {wrapped}: {refusal}"
+        return ""
+
+
+def _in(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
 
 
 def _public(address: Address) -> bool:
     """Unicast that is routed on the internet, by the registries above."""
     if isinstance(address, ipaddress.IPv4Address):
-        return not any(address in network for network in _SPECIAL_V4)
-    return address in _PUBLIC_V6 and not any(address in network for network in _SPECIAL_V6)
+        return not _in(address, _SPECIAL_V4)
+    return address in _PUBLIC_V6 and not _in(address, _SPECIAL_V6)
 
 
 def _wrapped(address: ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
     """The IPv4 addresses that a transition mechanism would send this address's packets to."""
     number = int(address)
     low = number & 0xFFFF_FFFF
-    if any(address in network for network in _EMBEDDING) and number > 1:
+    if _in(address, _EMBEDDING) and number > 1:
         yield ipaddress.IPv4Address(low)
     elif address in _SIX_TO_FOUR:
         yield ipaddress.IPv4Address(number >> 80 & 0xFFFF_FFFF)
@@ -177,7 +192,7 @@ def _local_nat64(number: int) -> int:
     return low or (number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF
 
 
-def _place(text: str) -> _Place:
+def _place(text: str) -> tuple[Network, int | None]:
     """Read one entry of a list of places."""
     bare, port = _split_port(text.strip())
     try:
@@ -188,7 +203,7 @@ def _place(text: str) -> _Place:
         ) from None
     if port is not None and network.prefixlen != network.max_prefixlen:
         raise ValueError(f"{text!r}: a port goes with one address, not with a network")
-    return _Place(network, port)
+    return network, port
 
 
 def _split_port(text: str) -> tuple[str, int | None]:
