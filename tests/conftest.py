@@ -1,4 +1,4 @@
-"""Fixtures that many tests share: real programs, a store, a clock that a test sets. A skip with CI=true is a failure."""
+"""Fixtures that many tests share. A skip with CI=true is a failure."""
 
 from __future__ import annotations
 

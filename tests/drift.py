@@ -1,5 +1,6 @@
-"""What is generated from the code, and compared with it: the README's table of rows, a page for each row, the OpenAPI
-document. `python -m tests.drift` says what differs; `--write` brings it up to date.
+"""What is generated from the code and compared with it: the README's table of rows, and a page for each row.
+
+`python -m tests.drift` says what differs; `--write` brings it up to date.
 """
 
 from __future__ import annotations
@@ -30,9 +31,8 @@ def table() -> str:
             done = sum(check.function is not None for check in entry.checks)
             total = len(entry.checks)
             measured = "yes" if done == total else f"{done} of {total} checks" if done else "not yet"
-            lines.append(
-                f"| [`{entry.id}`](docs/rows/{entry.id}.md) | {entry.row.title} | {entry.risk} {entry.weight} | {measured} |"
-            )
+            link, risk = f"[`{entry.id}`](docs/rows/{entry.id}.md)", f"{entry.risk} {entry.weight}"
+            lines.append(f"| {link} | {entry.row.title} | {risk} | {measured} |")
     return "\n".join(lines)
 
 
@@ -94,7 +94,9 @@ def main() -> int:
         if write:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(generated()[path], encoding="utf-8")
-        sys.stderr.write(f"{path.relative_to(ROOT)}: {'written' if write else 'out of date: python -m tests.drift --write'}\n")
+        sys.stderr.write(
+            f"{path.relative_to(ROOT)}: {'written' if write else 'out of date: python -m tests.drift --write'}\n"
+        )
     return 0 if write or not stale else 1
 
 
