@@ -50,7 +50,7 @@ def read_address(url: str, base: Path) -> Local | Remote:
     if "::" in url.partition("/")[0]:
         raise UnreadableError(Cause.NOT_SUPPORTED, f"{url.partition('::')[0]}:: runs a program, which is never done")
     scp = _SCP.match(url)
-    if scp and len(scp.group(2)) > 1:
+    if scp and len(scp.group(2)) > 1 and (scp.group(1) or "/" in scp.group(3)):
         return Remote("ssh", scp.group(1) or "git", scp.group(2).lower(), None, "/" + scp.group(3))
     scheme = _SCHEME.match(url)
     if not scheme:
