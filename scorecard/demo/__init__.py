@@ -5,6 +5,6 @@
 
 from scorecard.demo.fleet import Fleet
 from scorecard.demo.history import seed
-from scorecard.demo.lessons import LESSONS, Lesson
+from scorecard.demo.lessons import LESSONS, UNIFORM, Lesson
 
-__all__ = ["LESSONS", "Fleet", "Lesson", "seed"]
+__all__ = ["LESSONS", "UNIFORM", "Fleet", "Lesson", "seed"]

@@ -290,7 +290,7 @@ class Results:
         service_id, name, row_id = place
         old = known.findings.get((name, row_id, judged.id))
         body = codec.encode_judged(current.untimed(judged, known.times))
-        if old is not None and old.body == body:
+        if old is not None and (old.body == body or _overtaken(judged, result, known.times)):
             return
         before = codec.decode_judged(old.body) if old is not None else None
         moved = before is None or state(before) != state(judged)
@@ -411,3 +411,17 @@ class Results:
         self.db.upsert(connection, summary, written)
         self.db.upsert(connection, day, [day_row(row, now) for row in written])
         return events
+
+
+def _overtaken(judged: Judged, result: ServiceResult, times: current.Times) -> bool:
+    """Whether another run stored newer evidence for a finding while this one, which did not ask for it, went on.
+
+    Two first cycles judge a service whole at the same time; the slower must not take the quicker one's findings back.
+    """
+    observed = {seen.kind.kind() for seen in result.observations}
+    newer = [times[kind][0] for kind in judged.kinds if kind in times and kind not in observed]
+    if not newer or len(newer) < sum(kind not in observed for kind in judged.kinds):
+        return False
+    if judged.observed_at is None:
+        return judged.cause is Cause.NO_DATA
+    return judged.observed_at < min(newer)

@@ -110,8 +110,9 @@ def _told(row: Document, look: Look) -> list[tuple[str, str]]:
         names = ", ".join(f"{one['id']}{_advice(one)}" for one in checks)
         cause = f"{check['cause'].replace('_', ' ')}: " if check["cause"] else ""
         sign = look.icons.statuses[status]
-        lines.append((f"{sign} {names}: {cause}{visible(check['message'])}", _muted(status)))
-        lines += _parts(check, status, look)
+        message, parts = _parts(check, look)
+        lines.append((f"{sign} {names}: {cause}{message}", _muted(status)))
+        lines += parts
     waiting = [check["id"] for check in row["checks"] if check["cause"] == "not_supported"]
     if waiting:
         lines.append((f"{look.icons.statuses[Status.UNKNOWN]} not supported: {', '.join(waiting)}", "dim"))
@@ -138,14 +139,17 @@ def _muted(status: Status) -> str:
     return STYLES[status].replace("bold ", "")
 
 
-def _parts(check: Document, status: Status, look: Look) -> list[tuple[str, str]]:
-    """The subjects of a check, where its message does not name them all."""
+def _parts(check: Document, look: Look) -> tuple[str, list[tuple[str, str]]]:
+    """The message and a line per subject, where the message counts several and would only string them together."""
+    status = check["status"]
     parts = [part for part in check["subjects"] if part["status"] == status]
-    if len(check["subjects"]) < 2 or len(parts) <= _PARTS - 2:  # noqa: PLR2004 - one subject is in the message itself
-        return []
-    sign = look.icons.statuses[status]
-    shown = [(f"  {sign} {visible(part['name'])}: {visible(part['message'])}", "dim") for part in parts[:_PARTS]]
-    return shown if len(parts) <= _PARTS else [*shown, (f"  and {len(parts) - _PARTS} more", "dim")]
+    message = visible(check["message"])
+    head, colon, _ = message.partition(": ")
+    if not colon or len(parts) < 2 or not head.startswith(f"{len(parts)} of {len(check['subjects'])} "):  # noqa: PLR2004 - one subject needs no list
+        return message, []
+    sign = look.icons.statuses[Status(status)]
+    lines = [(f"  {sign} {visible(part['name'])}: {visible(part['message'])}", "") for part in parts[:_PARTS]]
+    return head, lines if len(parts) <= _PARTS else [*lines, (f"  and {len(parts) - _PARTS} more", "dim")]
 
 
 def _not_asked(console: Console, document: Document, look: Look) -> None:
@@ -176,10 +180,26 @@ def _summary(console: Console, document: Document) -> None:
 
 def _decision(console: Console, decision: Decision) -> None:
     console.print(Text.assemble(("gate ", "dim"), (decision.verdict.word, VERDICT_STYLES[decision.verdict])))
-    for reason in decision.reasons[:_REASONS]:
+    reasons, waiting = _folded(decision.reasons)
+    for reason in reasons[:_REASONS]:
         console.print(Padding(Text(visible(reason)), (0, 0, 0, 2)))
-    if len(decision.reasons) > _REASONS:
-        console.print(Padding(Text(f"and {len(decision.reasons) - _REASONS} more reasons"), (0, 0, 0, 2)))
+    if len(reasons) > _REASONS:
+        console.print(Padding(Text(f"and {len(reasons) - _REASONS} more reasons"), (0, 0, 0, 2)))
+    if waiting:
+        told = f"{len(waiting)} required checks are not supported by this version: {', '.join(dict.fromkeys(waiting))}"
+        console.print(Padding(Text(told), (0, 0, 0, 2)))
+
+
+def _folded(reasons: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The reasons that somebody can act on, and the rows of those that wait for a later version."""
+    told, waiting = [], []
+    for reason in reasons:
+        subject, _, rest = reason.partition(": ")
+        if "/" in subject and rest.startswith(f"{Cause.NOT_SUPPORTED.word}: "):
+            waiting.append(subject.partition("/")[0])
+        else:
+            told.append(reason)
+    return told, waiting
 
 
 def _fixes(console: Console, lines: list[Line]) -> None:
