@@ -1,10 +1,31 @@
 """HTTPS everywhere, encryption at rest: on the wire to the service, to its data, and on the disk."""
 
 from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import SplitResult, urlsplit
 
-from scorecard.check import Category, Requirement, Risk, Row
+from scorecard.check import (
+    Category,
+    Cause,
+    Finding,
+    Now,
+    Requirement,
+    Risk,
+    Row,
+    failed,
+    not_applicable,
+    passed,
+    unavailable,
+    unknown,
+    warned,
+)
+from scorecard.evidence import Absent, Unavailable
+from scorecard.evidence.tls import BrokenTls, Certificate, PlainAnswer, PlainReply, TransportSecurity, VersionReply
 from scorecard.model import ServiceType
 
+_OLD = frozenset({"TLS 1.0", "TLS 1.1"})
+# Bad Request is what a TLS port says to plain HTTP; Forbidden, Misdirected Request, Upgrade Required say it in words.
+_REFUSALS = frozenset({400, 403, 421, 426})
 _SERVES = (ServiceType.WEB, ServiceType.GRPC, ServiceType.STATIC)
 
 
@@ -16,6 +37,8 @@ class Limits:
     """Fewer is a failure."""
     days_left_soon: float = 21
     """Fewer is a warning."""
+    hsts_days: float = 180
+    """How long browsers are told to keep to HTTPS; shorter is a warning."""
 
 
 row = Row(
@@ -26,10 +49,8 @@ row = Row(
     limits=Limits,
 )
 
-row.awaits(
-    "https",
-    Requirement.REQUIRED,
-    rule="Plain HTTP redirects to HTTPS on the same host or is refused.",
+
+@row.required(
     remedy="""
     An Application Load Balancer, in Terraform:
 
@@ -51,14 +72,54 @@ row.awaits(
 
     nginx: `return 301 https://$host$request_uri;` in the server of port 80.
     """,
-    awaits="the TLS probe",
     types=_SERVES,
 )
+def https(seen: TransportSecurity) -> Finding:
+    """Plain HTTP redirects to HTTPS on the same host or is refused."""
+    if isinstance(seen.plain, Unavailable):
+        return unavailable(seen.plain)
+    if seen.plain.reply is PlainReply.ANSWERED:
+        return _answered(seen.plain)
+    said = f"{seen.plain.url}: {seen.plain.words}"
+    return (
+        passed(said)
+        if seen.plain.reply is PlainReply.REFUSED
+        else warned("silent", f"{said}; nobody was seen refusing")
+    )
 
-row.awaits(
-    "certificate",
-    Requirement.REQUIRED,
-    rule="The certificate's chain and host name are valid for more than {days_left:g} days, better {days_left_soon:g}.",
+
+def _answered(plain: PlainAnswer) -> Finding:
+    if plain.location:
+        return _redirect(plain)
+    if plain.status in _REFUSALS:
+        return passed(f"{plain.url} is refused with {plain.status}")
+    if plain.status >= 500:  # noqa: PLR2004 - 5xx
+        return unknown(Cause.NO_DATA, f"{plain.url} answered {plain.status}, neither a redirect nor a refusal")
+    return failed("plain-http", f"{plain.url} answered {plain.status} without TLS, and no redirect")
+
+
+def _redirect(plain: PlainAnswer) -> Finding:
+    there, here = _split(plain.location), _split(plain.url)
+    said = f"{plain.url} redirects ({plain.status}) to {plain.location}"
+    if there.scheme != "https":
+        return failed("redirect-to-http", f"{said}, which is not HTTPS")
+    if _host(there) != _host(here):
+        return failed("redirect-to-another-host", f"{said}, which is another host")
+    return passed(said)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def _host(parts: SplitResult) -> str:
+    return (parts.hostname or "").rstrip(".")
+
+
+@row.required(
     remedy="""
     Let it be renewed by a machine, with the whole chain and every name of the service:
 
@@ -76,14 +137,37 @@ row.awaits(
     openssl s_client -connect payments.example.net:443 -servername payments.example.net -showcerts </dev/null
     ```
     """,
-    awaits="the TLS probe",
     types=_SERVES,
 )
+def certificate(seen: TransportSecurity, now: Now, limits: Limits) -> Finding:
+    """The certificate's chain and host name are valid for more than {days_left:g} days, better {days_left_soon:g}."""
+    served = seen.certificate
+    if isinstance(served, Unavailable):
+        return unavailable(served)
+    if isinstance(served, Absent):
+        return not_applicable(served.reason)
+    if isinstance(served, BrokenTls):
+        return failed("no-tls", served.words)
+    return _judge_certificate(served, seen.address, now, limits)
 
-row.awaits(
-    "tls-version",
-    Requirement.REQUIRED,
-    rule="The server accepts TLS 1.2 or newer only.",
+
+def _judge_certificate(served: Certificate, address: str, now: Now, limits: Limits) -> Finding:
+    subject = f"the certificate of {address}"
+    if served.faults:
+        code = served.faults[0].kind.value if len(served.faults) == 1 else "several"
+        return failed(code, f"{subject}: {'; '.join(fault.words for fault in served.faults)}")
+    days = (served.not_after - now) / timedelta(days=1)
+    if days < 0:
+        return failed("expired", f"{subject} expired on {served.not_after:%Y-%m-%d}")
+    until = f"{subject} is valid until {served.not_after:%Y-%m-%d}"
+    if days <= limits.days_left:
+        return failed("ends-now", f"{until}, for {days:.0f} days more; over {limits.days_left:g} are needed")
+    if days < limits.days_left_soon:
+        return warned("ends-soon", f"{until}, for {days:.0f} days more; {limits.days_left_soon:g} are better")
+    return passed(f"{until}, issued by {served.issuer}")
+
+
+@row.required(
     remedy="""
     nginx: `ssl_protocols TLSv1.2 TLSv1.3;`. An Application Load Balancer:
 
@@ -93,14 +177,26 @@ row.awaits(
     }
     ```
     """,
-    awaits="the TLS probe",
     types=_SERVES,
 )
+def tls_version(seen: TransportSecurity) -> Finding:
+    """The server accepts TLS 1.2 or newer only."""
+    if isinstance(seen.certificate, Absent) and not seen.versions:
+        return not_applicable(seen.certificate.reason)
+    old = [one for one in seen.versions if one.name in _OLD and one.reply is VersionReply.ACCEPTED]
+    if old:
+        return failed("old-version", f"{seen.address} accepts {' and '.join(one.name for one in old)}")
+    accepted = [one.name for one in seen.versions if one.reply is VersionReply.ACCEPTED]
+    # A new version that could not be looked at matters only while no other is accepted.
+    unclear = [one for one in seen.versions if one.reply is VersionReply.UNKNOWN and (one.name in _OLD or not accepted)]
+    if unclear:
+        return unknown(unclear[0].cause or Cause.NO_DATA, f"{seen.address}, {unclear[0].name}: {unclear[0].words}")
+    if not accepted:
+        return failed("no-version", f"{seen.address} accepts no version from TLS 1.0 to 1.3")
+    return passed(f"{seen.address} accepts {' and '.join(accepted)} only")
 
-row.awaits(
-    "hsts",
-    Requirement.ADVISORY,
-    rule="HTTPS answers carry a Strict-Transport-Security header.",
+
+@row.advisory(
     remedy="""
     nginx: `add_header Strict-Transport-Security "max-age=31536000; includeSubDomains" always;`. Flask:
 
@@ -111,9 +207,26 @@ row.awaits(
         return response
     ```
     """,
-    awaits="the TLS probe",
     types=_SERVES,
 )
+def hsts(seen: TransportSecurity, limits: Limits) -> Finding:
+    """HTTPS answers carry a Strict-Transport-Security header of {hsts_days:g} days or more."""
+    sent = seen.hsts
+    if isinstance(sent, Unavailable):
+        return unavailable(sent)
+    if isinstance(sent, Absent):
+        return not_applicable(sent.reason)
+    if not sent.header:
+        return failed("no-header", f"https://{seen.address} sends no Strict-Transport-Security header")
+    if not sent.max_age:
+        return failed("no-age", f"https://{seen.address} sends {sent.header!r}, which holds for no time")
+    days = sent.max_age / 86_400
+    if days < limits.hsts_days:
+        return warned(
+            "short", f"https://{seen.address} is to be HTTPS for {days:.0f} days; {limits.hsts_days:g} are better"
+        )
+    return passed(f"https://{seen.address} is to be HTTPS for {days:.0f} days")
+
 
 row.awaits(
     "load-balancer",
