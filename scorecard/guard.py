@@ -68,5 +68,6 @@ def _name(host: str) -> str:
     """The name in `name`, `name:port` or `[::1]:port`, in lower case."""
     text = host.strip().lower()
     if text.startswith("["):
-        return text[1:].partition("]")[0]
+        name, closed, _ = text[1:].partition("]")
+        return name if closed else text
     return text.rpartition(":")[0] if text.count(":") == 1 else text
