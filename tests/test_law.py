@@ -762,6 +762,7 @@ def test_a_snapshot_that_grows_old_raises_nothing_and_ends_in_cannot_tell(
     policy = dataclasses.replace(policy, maximum_exempt_rows=4)
     if gate_of(snapshot, policy, later).verdict is Verdict.GO:
         assert gate_of(snapshot, policy, sooner).verdict is Verdict.GO
+    assert score_of(snapshot.at(NOW + timedelta(days=30))).coverage in {0.0, None}, "nothing is known for ever"
     if any(row.id in checklist.required_rows and row.applies for row in snapshot.rows):
         assert gate_of(snapshot, policy, NOW + timedelta(days=30)).verdict is not Verdict.GO
 
