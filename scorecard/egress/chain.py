@@ -47,7 +47,7 @@ def chains(pairs: Iterable[tuple[Get, Target]]) -> Iterator[Chain]:
 
     def shared(pair: tuple[Get, Target]) -> object:
         get, target = pair
-        return next(alone) if get.group is None else (get.group, target.origin, get.slow)
+        return next(alone) if get.group is None or get.slow else (get.group, target.origin)
 
     for _, group in groupby(pairs, key=shared):
         yield Chain(deque(group))

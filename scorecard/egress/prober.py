@@ -20,6 +20,10 @@ from scorecard.egress.answer import Get, Got
 from scorecard.egress.policy import AddressPolicy
 from scorecard.egress.resolver import Resolver
 from scorecard.egress.sweep import Limits, Sweep
+from scorecard.egress.transfer import Transfer
+
+_KEPT = 2
+"""Engines that are kept: a worker sweeps in one thread at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,20 @@ class ProberSettings:
 
 
 @dataclass(slots=True)
+class _Engine:
+    """What is kept between two sweeps: handles that are set up, and in the multi handle the parsed CA file (20 ms)."""
+
+    multi: Any = field(default_factory=pycurl.CurlMulti)
+    free: list[Transfer] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Free all."""
+        for transfer in self.free:
+            transfer.close()
+        self.multi.close()
+
+
+@dataclass(slots=True)
 class Prober:
     """Sends GETs to declared addresses, under one address policy. Safe to share between threads."""
 
@@ -45,7 +63,7 @@ class Prober:
     settings: ProberSettings
     clock: Callable[[], datetime]
     """The wall clock, for the days that a certificate has left."""
-    _idle: list[Any] = field(default_factory=list, init=False)
+    _idle: list[_Engine] = field(default_factory=list, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def get_many(self, requests: Iterable[Get]) -> Iterator[Got]:
@@ -58,8 +76,8 @@ class Prober:
         if not gets:
             return
         answers: queue.SimpleQueue[list[Got] | BaseException | None] = queue.SimpleQueue()
-        multi = self._take_multi()
-        sweep = Sweep(multi, self.policy, self.resolver, self._limits(), self.clock)
+        engine = self._take()
+        sweep = Sweep(engine.multi, self.policy, self.resolver, self._limits(), self.clock, engine.free)
         thread = threading.Thread(target=_run, args=(sweep, gets, answers.put), name="prober", daemon=True)
         thread.start()
         try:
@@ -70,7 +88,7 @@ class Prober:
         finally:
             sweep.cancel()
             thread.join()
-            self._give_back(multi, clean=sweep.clean)
+            self._give_back(engine, clean=sweep.clean)
 
     def _limits(self) -> Limits:
         settings = self.settings
@@ -81,18 +99,20 @@ class Prober:
             ca_file=settings.ca_file or certifi.where(),
         )
 
-    def _take_multi(self) -> Any:  # noqa: ANN401 - pycurl.CurlMulti
-        """A multi handle of ours that no sweep uses; it holds the parsed CA file, which costs 20 ms to read."""
+    def _take(self) -> _Engine:
+        """An engine that no sweep uses."""
         with self._lock:
-            return self._idle.pop() if self._idle else pycurl.CurlMulti()
+            return self._idle.pop() if self._idle else _Engine()
 
-    def _give_back(self, multi: Any, *, clean: bool) -> None:  # noqa: ANN401 - pycurl.CurlMulti
-        """Keep a handle in which no connection is left over; close any other."""
+    def _give_back(self, engine: _Engine, *, clean: bool) -> None:
+        """Keep an engine in which no connection is left over; close any other."""
+        while len(engine.free) > self.settings.concurrency:
+            engine.free.pop().close()
         with self._lock:
-            if clean and len(self._idle) < 2:  # noqa: PLR2004 - a worker sweeps in one thread, the CLI in another
-                self._idle.append(multi)
+            if clean and len(self._idle) < _KEPT:
+                self._idle.append(engine)
                 return
-        multi.close()
+        engine.close()
 
 
 def _run(sweep: Sweep, gets: tuple[Get, ...], put: Callable[[list[Got] | BaseException | None], None]) -> None:

@@ -22,16 +22,20 @@ from scorecard.egress.transfer import Plan, Transfer, crashed
 from scorecard.evidence.health import Reply
 from scorecard.model import Cause
 
-_PATIENCE = 0.3
-"""Seconds after which a GET without an end gives its place away; at most a sixteenth of the deadline."""
+_PATIENCE = 0.1
+"""Seconds after which a GET without an end gives its place among the beginners away."""
+_PARTING = 0.3
+"""Seconds after which the GET that waits for its connection is sent over another one. Both at most D/16."""
+_BUSY = 0.003
+"""Seconds of work between two looks at the sockets beyond which nothing new is begun: what comes in would lie here."""
 _STANDSTILL = 0.5
 """Seconds for which this process did not run, after which a timeout says nothing about the target."""
 _SPARE_DESCRIPTORS = 256
 _HELD_ANSWERS = 25_000
 _HELD_BYTES = 32 << 20
 """Answers, and bytes of their bodies, that are kept back while targets answer."""
-_ADMITTED = {False: 16, True: 4}
-"""GETs that begin in one turn, by lane; so few that answers do not lie here while we send."""
+_ADMITTED = 16
+"""GETs of a lane that begin in one turn; so few that answers do not lie here while we send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +59,9 @@ class _Flight:
     transfer: Transfer
     get: Get
     began: float
-    young: bool = True
+    young: bool
     """It holds one of the places for beginners."""
+    ended: bool = False
 
 
 class Sweep:
@@ -69,6 +74,7 @@ class Sweep:
         resolver: Resolver,
         limits: Limits,
         clock: Callable[[], datetime],
+        free: list[Transfer],
     ) -> None:
         """Take what a sweep works with; nothing is sent yet."""
         self._multi = multi
@@ -76,19 +82,22 @@ class Sweep:
         self._limits = limits
         self._clock = clock
         self._patience = min(_PATIENCE, limits.deadline / 16)
+        self._parting = min(_PARTING, limits.deadline / 16)
         self._most = max(1, min(limits.waiting, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS))
         self._poller = Poller()
         self._names = Names(resolver, limits.deadline, self._poller.wake)
         self._lanes: dict[bool, deque[Chain]] = {False: deque(), True: deque()}
         self._flights: dict[Any, _Flight] = {}
         self._young: deque[_Flight] = deque()
+        self._awaited: deque[_Flight] = deque()
         self._starting = 0
         self._sharing: set[tuple[str, str, int]] = set()
-        self._free: list[Transfer] = []
+        self._free = free
         self._answers: list[Got] = []
         self._held = 0
         self._timer: float | None = None
         self._last_turn = 0.0
+        self._busy = 0.0
         self._stood_still = 0.0
         self._cancelled = False
         self.clean = True
@@ -164,8 +173,10 @@ class Sweep:
         for chain, answer in self._names.turn(self._last_turn):
             self._resolved(chain, answer)
         self._lose_patience()
-        self._admit(slow=False)
+        self._part()
+        # Those that were silent first: they cost nothing while they are silent again, and then end with the others.
         self._admit(slow=True)
+        self._admit(slow=False)
 
     def _receive(self) -> None:
         """Wait for sockets and the clock, let libcurl act on them, and take what has ended."""
@@ -182,6 +193,7 @@ class Sweep:
             self._timer = None
             act(pycurl.SOCKET_TIMEOUT, 0)
         self._collect()
+        self._busy = time.monotonic() - now
 
     def _quiet(self) -> bool:
         """Whether only those are under way that take long.
@@ -199,6 +211,8 @@ class Sweep:
         pause = 1.0 if self._timer is None else self._timer - now
         if self._young:
             pause = min(pause, self._young[0].began + self._patience - now)
+        if self._awaited:
+            pause = min(pause, self._awaited[0].began + self._parting - now)
         if self._names:
             due = self._names.next_due(now)
             pause = min(pause, 0.05 if due is None else due)
@@ -207,31 +221,44 @@ class Sweep:
         return max(0.0, pause)
 
     def _can_begin(self, *, slow: bool) -> bool:
-        return bool(self._lanes[slow]) and self._starting < self._limits.starting and len(self._flights) < self._most
+        if not self._lanes[slow]:
+            return False
+        if slow:
+            return len(self._flights) < self._most - self._limits.starting
+        return self._starting < self._limits.starting and len(self._flights) < self._most
 
     def _admit(self, *, slow: bool) -> None:
-        for _ in range(_ADMITTED[slow]):
+        if self._busy > _BUSY:
+            return
+        for _ in range(_ADMITTED):
             if not self._can_begin(slow=slow):
                 return
             self._begin_next(self._lanes[slow].popleft())
 
     def _lose_patience(self) -> None:
-        """Let those that take long give their place away, and send what waits for their connection on another one."""
+        """Let those that take long give their place away."""
         limit = self._last_turn - self._patience
-        while self._young and self._young[0].began < limit:
+        while self._young and self._young[0].began <= limit:
             flight = self._young.popleft()
-            if not flight.young:
-                continue
-            flight.young = False
-            self._starting -= 1
+            if flight.young:
+                flight.young = False
+                self._starting -= 1
+            if not flight.ended and flight.chain.gets:
+                self._awaited.append(flight)
+
+    def _part(self) -> None:
+        """Send what waits for the connection of one that takes very long over another one."""
+        limit = self._last_turn - self._parting
+        while self._awaited and self._awaited[0].began <= limit:
+            flight = self._awaited.popleft()
             chain = flight.chain
-            if chain.gets:
+            if not flight.ended and chain.gets:
                 # The connection that comes free belongs to nobody now: no other group may find it in this sweep.
                 chain.parted = True
                 self.clean = False
                 rest = Chain(chain.gets, chain.addresses, begun=True)
                 chain.gets = deque()
-                self._lanes[rest.slow].append(rest)
+                self._lanes[rest.slow].appendleft(rest)
 
     def _begin_next(self, chain: Chain) -> None:
         """Send the next GET of a chain."""
@@ -256,10 +283,11 @@ class Sweep:
             self._answers.append(crashed(get, error))
             self._go_on(chain)
             return
-        flight = _Flight(chain, transfer, get, time.monotonic())
+        flight = _Flight(chain, transfer, get, time.monotonic(), young=not get.slow)
         self._flights[transfer.easy] = flight
-        self._young.append(flight)
-        self._starting += 1
+        if flight.young:
+            self._young.append(flight)
+            self._starting += 1
 
     def _go_on(self, chain: Chain) -> None:
         """After one GET of a chain: send the next at once, or let others share connections to the origin again."""
@@ -280,6 +308,7 @@ class Sweep:
 
     def _end(self, easy: Any, code: int, message: str) -> None:  # noqa: ANN401 - pycurl.Curl
         flight = self._flights.pop(easy)
+        flight.ended = True
         if flight.young:
             flight.young = False
             self._starting -= 1
@@ -311,8 +340,6 @@ class Sweep:
             flight.transfer.close()
             self.clean = False
         self._flights.clear()
-        for transfer in self._free:
-            transfer.close()
         self._poller.close()
 
 

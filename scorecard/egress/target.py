@@ -9,7 +9,8 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _PORTS = {"http": 80, "https": 443}
@@ -20,6 +21,7 @@ _PLAIN = re.compile(r"[!#-;=?-Z_a-z~%\[\]]+", re.ASCII)
 _UNSAFE = re.compile(r"[^!#-;=?-Z_a-z~%\[\]]", re.ASCII)
 # urlsplit takes the host from brackets wherever they stand, and what is beside them for nothing.
 _NETLOC = re.compile(r"(?:\[[^\[\]]+\]|[^\[\]:]+)(?::[0-9]*)?", re.ASCII)
+_NEVER = re.compile(r'[\x00-\x20\\"<>^`{}\x7f]')
 _LONGEST = 4096
 _LONGEST_NAME = 253
 
@@ -40,6 +42,12 @@ class Target:
     """Path and query, beginning with `/`."""
     literal: bool
     """The host is an address, so that nothing is resolved."""
+    url: str = field(init=False, compare=False)
+    """The canonical spelling."""
+
+    def __post_init__(self) -> None:
+        """Write it once; it is asked for often."""
+        object.__setattr__(self, "url", f"{self.scheme}://{self.authority}{self.path}")
 
     @property
     def authority(self) -> str:
@@ -48,16 +56,12 @@ class Target:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
-    def url(self) -> str:
-        """The canonical spelling."""
-        return f"{self.scheme}://{self.authority}{self.path}"
-
-    @property
     def origin(self) -> tuple[str, str, int]:
         """What one connection serves."""
         return self.scheme, self.host, self.port
 
 
+@lru_cache(maxsize=32_768)
 def read_target(url: str) -> Target:
     """Take an absolute http or https address apart.
 
@@ -67,7 +71,7 @@ def read_target(url: str) -> Target:
     """
     if len(url) > _LONGEST:
         raise BadTargetError(f"the address has {len(url)} characters, over {_LONGEST}")
-    if any(character <= " " or character in '\\"<>^`{}\x7f' for character in url):
+    if _NEVER.search(url):
         raise BadTargetError(f"{url!r} holds a character that has no place in an address")
     try:
         parts = urlsplit(url)

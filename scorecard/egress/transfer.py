@@ -11,8 +11,8 @@ import errno
 import os
 import re
 import socket
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pycurl
@@ -20,6 +20,7 @@ import pycurl
 from scorecard import __version__
 from scorecard.egress.answer import Get, Got
 from scorecard.egress.body import BadBodyError, decode, refuse_framing
+from scorecard.egress.handshake import shown_certificate, tls_reason
 from scorecard.egress.policy import AddressPolicy
 from scorecard.egress.target import Target
 from scorecard.evidence.health import Reply
@@ -31,7 +32,7 @@ HEADER_LINES = 100
 USER_AGENT = f"readiness-scorecard/{__version__} (health probe)"
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?\r?\n")
-_FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r?\n?")
+_FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r?\n)*")
 _FIXED_HEADERS = [f"User-Agent: {USER_AGENT}", "Accept: */*", "Accept-Encoding: identity"]
 _DAY = 86_400.0
 
@@ -123,6 +124,7 @@ class Transfer:
         self._refused = ""
         self._redirect = False
         self._crash: BaseException | None = None
+        self._days: float | None = None
 
     def begin(self, get: Get, plan: Plan) -> None:
         """Take the options of one GET; the caller adds `easy` to its multi handle."""
@@ -220,36 +222,45 @@ class Transfer:
             raise RuntimeError("finish() without begin()")
         if self._crash is not None:
             return _crashed(get, self._crash)
-        got = Got(
+        self._days = certificate
+        if plan.target.scheme == "https" and (seen := shown_certificate(self.easy)):
+            self._days = (seen.expires - now).total_seconds() / _DAY
+            if not seen.named:
+                return self._ended(Reply.TLS_FAILED, "the certificate has no subject alternative name")
+        if self._broken:
+            return self._ended(Reply.BROKEN, self._broken)
+        if code and not self._redirect:
+            return self._failed(plan, code, message)
+        return self._answered(get)
+
+    def _ended(self, reply: Reply, detail: str = "", cause: Cause | None = None, **answer: Any) -> Got:  # noqa: ANN401 - the answer's fields
+        get, plan = self.get, self.plan
+        if get is None or plan is None:
+            raise RuntimeError("ended without begin()")
+        return Got(
             key=get.key,
             url=plan.target.url,
-            reply=Reply.NOT_SENT,
+            reply=reply,
             milliseconds=self.easy.getinfo(pycurl.TOTAL_TIME) * 1000,
+            detail=detail,
+            cause=cause,
             address=self.address or self.easy.getinfo(pycurl.PRIMARY_IP) or "",
-            certificate_expires_in=certificate,
+            certificate_expires_in=self._days,
+            **answer,
         )
-        if plan.target.scheme == "https" and (seen := _certificate(self.easy)):
-            got = replace(got, certificate_expires_in=(seen.expires - now).total_seconds() / _DAY)
-            if not seen.names:
-                return replace(got, reply=Reply.TLS_FAILED, detail="the certificate has no subject alternative name")
-        if self._broken:
-            return replace(got, reply=Reply.BROKEN, detail=self._broken)
-        if code and not self._redirect:
-            return self._failed(got, plan, code, message)
-        return self._answered(got, get)
 
-    def _answered(self, got: Got, get: Get) -> Got:
+    def _answered(self, get: Get) -> Got:
         """A complete answer by libcurl's measure, held to ours."""
         if trouble := self._head_trouble():
-            return replace(got, reply=Reply.BROKEN, detail=trouble)
-        headers = tuple(_field(line) for line in self._lines[1:])
+            return self._ended(Reply.BROKEN, trouble)
+        headers = tuple(_field(line) for line in b"".join(self._lines[1:]).decode("latin-1").splitlines())
         encodings = ", ".join(value for name, value in headers if name == "content-encoding")
         try:
             refuse_framing(headers)
             body = decode(b"".join(self._chunks), encodings, get.budget)
         except BadBodyError as error:
-            return replace(got, reply=Reply.BROKEN, headers=headers, detail=str(error))
-        return replace(got, reply=Reply.ANSWERED, headers=headers, status=int(self._lines[0][9:12]), body=body)
+            return self._ended(Reply.BROKEN, str(error), headers=headers)
+        return self._ended(Reply.ANSWERED, headers=headers, status=int(self._lines[0][9:12]), body=body)
 
     def _head_trouble(self) -> str:
         """What is wrong with the status line and the header lines; empty when they are sound."""
@@ -260,36 +271,45 @@ class Transfer:
             return "the connection was closed within the headers"
         if first[9:10] == b"1":
             return f"the last answer is {_shown(first)}, which is not a final one"
-        bad = next((line for line in self._lines[1:] if not _FIELD.fullmatch(line)), None)
-        return "" if bad is None else f"a header line is {_shown(bad)}"
+        if _FIELDS.fullmatch(b"".join(self._lines[1:])):
+            return ""
+        bad = next((line for line in self._lines[1:] if not _FIELDS.fullmatch(line)), b"")
+        return f"a header line is {_shown(bad)}"
 
-    def _failed(self, got: Got, plan: Plan, code: int, message: str) -> Got:
+    def _failed(self, plan: Plan, code: int, message: str) -> Got:
         """What one of libcurl's errors says about the target, or about us."""
         if self._refused:
-            return replace(got, detail=self._refused, cause=Cause.NOT_CONFIGURED)
+            return self._ended(Reply.NOT_SENT, self._refused, Cause.NOT_CONFIGURED)
         if code == pycurl.E_OPERATION_TIMEDOUT:
-            return replace(got, reply=Reply.TIMED_OUT, detail=self._stage(plan))
+            return self._ended(Reply.TIMED_OUT, self._stage(plan))
         if code in _TLS_ERRORS:
-            return self._tls_failed(got, message)
+            return self._tls_failed(message)
         if code == pycurl.E_COULDNT_CONNECT:
-            return _not_connected(got, self.easy.getinfo(pycurl.OS_ERRNO), message)
-        return self._broke_off(got, code, message or f"libcurl error {code}")
+            return self._not_connected(self.easy.getinfo(pycurl.OS_ERRNO), message)
+        return self._broke_off(code, message or f"libcurl error {code}")
 
-    def _broke_off(self, got: Got, code: int, words: str) -> Got:
+    def _broke_off(self, code: int, words: str) -> Got:
         """After the connection was made, or before for a reason of ours."""
         if code in {pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR} and self._was_reset():
-            return replace(got, reply=Reply.REFUSED, detail="connection reset")
-        if code in _OURS or not self.address:
-            return replace(got, detail=words, cause=Cause.SCORECARD_FAULT)
-        return replace(got, reply=Reply.BROKEN, detail=words)
+            return self._ended(Reply.REFUSED, "connection reset")
+        if code in _OURS or not (self.address or self.easy.getinfo(pycurl.PRIMARY_IP)):
+            return self._ended(Reply.NOT_SENT, words, Cause.SCORECARD_FAULT)
+        return self._ended(Reply.BROKEN, words)
 
     def _was_reset(self) -> bool:
         return self.easy.getinfo(pycurl.OS_ERRNO) in {errno.ECONNRESET, errno.EPIPE}
 
-    def _tls_failed(self, got: Got, message: str) -> Got:
+    def _tls_failed(self, message: str) -> Got:
         if self._was_reset():
-            return replace(got, reply=Reply.REFUSED, detail="connection reset in the TLS handshake")
-        return replace(got, reply=Reply.TLS_FAILED, detail=_tls_reason(message))
+            return self._ended(Reply.REFUSED, "connection reset in the TLS handshake")
+        return self._ended(Reply.TLS_FAILED, tls_reason(message))
+
+    def _not_connected(self, number: int, message: str) -> Got:
+        if number in _NO_ROUTE:
+            return self._ended(Reply.NOT_SENT, _NO_ROUTE[number], Cause.SCORECARD_FAULT)
+        if number == errno.ETIMEDOUT:
+            return self._ended(Reply.TIMED_OUT, "the system gave up connecting")
+        return self._ended(Reply.REFUSED, _REFUSALS.get(number, message or "not connected"))
 
     def _stage(self, plan: Plan) -> str:
         """How far a transfer came that ran out of time."""
@@ -346,17 +366,11 @@ _NO_ROUTE = {
 }
 
 
-def _not_connected(got: Got, number: int, message: str) -> Got:
-    if number in _NO_ROUTE:
-        return replace(got, detail=_NO_ROUTE[number], cause=Cause.SCORECARD_FAULT)
-    if number == errno.ETIMEDOUT:
-        return replace(got, reply=Reply.TIMED_OUT, detail="the system gave up connecting")
-    words = {
-        errno.ECONNREFUSED: "connection refused",
-        errno.ECONNRESET: "connection reset",
-        errno.EHOSTUNREACH: "no route to host",
-    }
-    return replace(got, reply=Reply.REFUSED, detail=words.get(number, message or "not connected"))
+_REFUSALS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "connection reset",
+    errno.EHOSTUNREACH: "no route to host",
+}
 
 
 def _crashed(get: Get, error: BaseException) -> Got:
@@ -381,47 +395,6 @@ def _shown(line: bytes) -> str:
     return repr(line[:80].decode("latin-1").rstrip("\r\n"))
 
 
-def _field(line: bytes) -> tuple[str, str]:
-    name, _, value = line.decode("latin-1").partition(":")
+def _field(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
     return name.lower(), value.strip()
-
-
-_REASONS = (
-    ("certificate has expired", "the certificate has expired"),
-    ("certificate is not yet valid", "the certificate is not valid yet"),
-    ("self-signed certificate in certificate chain", "the certificate chain ends in a certificate that is not trusted"),
-    ("self-signed certificate", "the certificate is self-signed"),
-    ("unable to get local issuer certificate", "the certificate's issuer is not known here"),
-    ("no alternative certificate subject name matches", "the certificate is for another host"),
-    ("does not match target host name", "the certificate is for another host"),
-    ("key too weak", "the certificate's key is too weak"),
-    ("md too weak", "the certificate's signature is too weak"),
-)
-
-
-def _tls_reason(message: str) -> str:
-    """Say it in our words what libcurl, or OpenSSL within it, said."""
-    lowered = message.lower()
-    for text, reason in _REASONS:
-        if text in lowered:
-            return reason
-    return f"the TLS handshake failed: {message[:200]}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Certificate:
-    expires: datetime
-    names: str
-
-
-def _certificate(easy: Any) -> _Certificate | None:  # noqa: ANN401 - pycurl.Curl
-    """The server's certificate, as far as libcurl tells; None on a connection that was taken over."""
-    chain = easy.getinfo(pycurl.INFO_CERTINFO)
-    if not chain:
-        return None
-    fields = dict(chain[0])
-    try:
-        expires = datetime.strptime(fields["Expire date"], "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
-    except (KeyError, ValueError):
-        return None
-    return _Certificate(expires, fields.get("X509v3 Subject Alternative Name", ""))

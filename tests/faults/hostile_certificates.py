@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -56,8 +57,11 @@ class Authority:
         path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
         return path
 
-    def context(self, kind: str) -> ssl.SSLContext:
-        """A server's TLS context that shows the certificate of this kind."""
+    def context(self, kind: str, addresses: Sequence[str] = ()) -> ssl.SSLContext:
+        """A server's TLS context that shows the certificate of this kind; it and its key stay in `KIND.pem`.
+
+        `addresses` are added to the names of a good one.
+        """
         key: Key = ec.generate_private_key(ec.SECP256R1())
         if kind == "weak-key":
             key = rsa.generate_private_key(65_537, 1024)  # noqa: S505 - weak on purpose
@@ -66,7 +70,7 @@ class Authority:
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
-            + self._leaf(kind, key).public_bytes(serialization.Encoding.PEM)
+            + self._leaf(kind, key, addresses).public_bytes(serialization.Encoding.PEM)
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_ciphers("ALL:@SECLEVEL=0")
@@ -76,7 +80,7 @@ class Authority:
         context.load_cert_chain(path)
         return context
 
-    def _leaf(self, kind: str, key: Key) -> x509.Certificate:
+    def _leaf(self, kind: str, key: Key, addresses: Sequence[str]) -> x509.Certificate:
         now = datetime.now(UTC)  # noqa: TID251 - certificates are judged by the machine's clock
         start, end = now - timedelta(days=60), now + timedelta(days=DAYS)
         if kind == "expired":
@@ -102,7 +106,7 @@ class Authority:
             "wildcard": (x509.DNSName("*.hostile.test"),),
             "no-san": (),
         }
-        alternatives = names.get(kind, (x509.DNSName(HOST),))
+        alternatives = names.get(kind, (x509.DNSName(HOST), *(x509.IPAddress(ip_address(one)) for one in addresses)))
         if alternatives:
             builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         return builder.sign(key if kind == "self-signed" else issuer_key, hashes.SHA256())
