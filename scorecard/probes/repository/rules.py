@@ -39,7 +39,7 @@ _GROUP_KEYS = frozenset(
 """Of Prometheus, Mimir and the PrometheusRule resource."""
 _LABEL = re2.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
 _COMMENT = re2.compile(r"(?:^|\s)#(.*)$")
-_ALERT = re2.compile(r"(?m)^[\s{,-]*[\"']?alert[\"']?\s*:")
+_ALERT = re2.compile(r"\balert[\"']?\s*:")
 
 _MAX_DEPTH = 32
 """Of brackets in an expression; the deepest in the public mixins is 7."""

@@ -145,11 +145,10 @@ class TestFragments:
         assert parsed(MANY, fragment="nowhere").placeholders == ("line 17: TODO",)
 
     def test_anchors_as_github_makes_them_and_explicit_ones(self) -> None:
-        [
-            "Last reviewed: 2026-02-03",
-            "_Last reviewed on 3 February 2026 by Ann_",
-            "| Reviewed | 2026-02-03 |\n|---|---|",
-        ],
+        text = (
+            "# A & B (c)\n\n## Same\n\n## Same\n\n## Named {#other}\n\n"
+            '<a name="old"></a>\n\n## Alert Name: `Kube_Down`\n'
+        )
         anchors = parsed(text).anchors
         assert {"a--b-c", "a-b-c", "same", "same-1", "other", "old", "alert-name-kube_down"} <= set(anchors)
 
