@@ -11,15 +11,31 @@ from threading import Lock
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Float, Select, and_, cast, exists, func, literal, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Float,
+    FromClause,
+    Integer,
+    Select,
+    String,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
 
 from scorecard.checklist import Checklist
 from scorecard.model import Cadence, Cause, Level, Lifecycle, ServiceKey, Status, Verdict
 from scorecard.store import codec
-from scorecard.store.current import Policies
 from scorecard.store.cycles import DONE, RUNNING, SKIPPED, Cycles
-from scorecard.store.engine import Database, chunks
-from scorecard.store.tables import cycle, day, finding, observation, service, summary
+from scorecard.store.engine import chunks, storable
+from scorecard.store.standing import Standings
+from scorecard.store.tables import cycle, day, finding, observation, service
 from scorecard.store.views import (
     LETTER_STATUSES,
     STATUS_LETTERS,
@@ -38,7 +54,9 @@ _CACHE_SECONDS = 5
 _DROPS = 10
 _MEASURED_WITHIN = timedelta(hours=24)
 _LATE_PERIODS = 3
-_CURSOR = TypeAdapter(tuple[float | str, str, str])
+_CURSOR = TypeAdapter(tuple[int | float | str, str, str])
+_LARGEST = 2**62
+"""A number in a cursor; more than any score, and than any instant in microseconds."""
 _OURS = ("pass", "warn", "fail", "unknown")
 
 
@@ -46,15 +64,13 @@ class QueryError(ValueError):
     """A filter, sort or cursor that is none; the message names it."""
 
 
-class Lists:
+class Lists(Standings):
     """The part of the store that tells of many services at once."""
 
-    db: Database
-    checklists: Mapping[str, Checklist]
-    policies: Policies
     periods: Mapping[Cadence, timedelta]
 
     def __init__(self) -> None:
+        super().__init__()
         self._fleets: dict[str, tuple[datetime, Fleet]] = {}
         self._trends: dict[tuple[str, date], tuple[tuple[date, float, int], ...]] = {}
         self._healths: tuple[datetime, Health] | None = None
@@ -64,18 +80,20 @@ class Lists:
         """A page of services.
 
         Raises:
-            QueryError: unknown checklist, row, sort or cursor.
+            QueryError: unknown checklist, row, sort or cursor, or a filter that no text can be.
         """
         checklist = self._checklist(query.checklist)
-        base = self._listed(checklist, query, now)
-        order, descending = self._order(query.sort)
+        _refuse_unstorable(query)
         limit = max(1, min(query.limit, MAX_LIMIT))
-        ranked = base.add_columns(order.label("rank"))
-        if query.after:
-            ranked = ranked.where(_after(order, query.after, descending=descending))
-        ranked = ranked.order_by(order.desc() if descending else order, service.c.name, service.c.environment)
         with self.db.read() as connection:
-            total = connection.scalar(select(func.count()).select_from(base.subquery())) or 0
+            sums = self.sums(connection, now)
+            base = self._listed(checklist, query, sums, now)
+            order, descending = self._order(query.sort, sums)
+            ranked = base.add_columns(order.label("rank"))
+            if query.after:
+                ranked = ranked.where(_after(order, query.after, descending=descending))
+            ranked = ranked.order_by(order.desc() if descending else order, service.c.name, service.c.environment)
+            total = connection.scalar(base.with_only_columns(func.count())) or 0
             rows = list(connection.execute(ranked.limit(limit + 1)))
             items = self._to_summaries(connection, checklist, rows[:limit], now)
         cursor = _cursor(rows[limit - 1]) if len(rows) > limit else ""
@@ -84,10 +102,11 @@ class Lists:
     def summary(self, key: ServiceKey, checklist: str, now: datetime) -> Summary | None:
         """One service as a list shows it; None where it is not registered."""
         found = self._checklist(checklist)
-        query = self._listed(found, Query(checklist=checklist), now).where(
-            service.c.name == key.name, service.c.environment == key.environment
-        )
+        if not (storable(key.name) and storable(key.environment)):
+            return None
         with self.db.read() as connection:
+            listed = self._listed(found, Query(checklist=checklist), self.sums(connection, now), now)
+            query = listed.where(service.c.name == key.name, service.c.environment == key.environment)
             rows = list(connection.execute(query))
             return self._to_summaries(connection, found, rows, now)[0] if rows else None
 
@@ -127,16 +146,14 @@ class Lists:
             raise QueryError(f"checklist: {name!r} is not one of {', '.join(self.checklists)}")
         return self.checklists[name]
 
-    def _listed(self, checklist: Checklist, query: Query, now: datetime) -> Select[Any]:
-        joined = service.outerjoin(
-            summary, and_(summary.c.service_id == service.c.id, summary.c.checklist == checklist.name)
-        )
-        base = select(service, summary).select_from(joined).where(service.c.active)
-        for condition in self._conditions(checklist, query, now):
+    def _listed(self, checklist: Checklist, query: Query, sums: FromClause, now: datetime) -> Select[Any]:
+        joined = service.outerjoin(sums, and_(sums.c.service_id == service.c.id, sums.c.checklist == checklist.name))
+        base = select(service, sums).select_from(joined).where(service.c.active)
+        for condition in self._conditions(checklist, query, sums, now):
             base = base.where(condition)
         return base
 
-    def _conditions(self, checklist: Checklist, query: Query, now: datetime) -> Iterable[Any]:
+    def _conditions(self, checklist: Checklist, query: Query, sums: FromClause, now: datetime) -> Iterable[Any]:
         if query.q:
             pattern = "%" + query.q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
             yield or_(
@@ -147,41 +164,38 @@ class Lists:
             if getattr(query, column):
                 yield service.c[column] == getattr(query, column)
         if query.level is not None:
-            unmeasured = summary.c.service_id.is_(None)
-            yield (
-                or_(summary.c.level == query.level, unmeasured)
-                if query.level is Level.UNKNOWN
-                else (summary.c.level == query.level)
-            )
+            unmeasured = sums.c.service_id.is_(None)
+            level = sums.c.level == query.level
+            yield or_(level, unmeasured) if query.level is Level.UNKNOWN else level
         if query.score_from is not None:
-            yield summary.c.score >= query.score_from
+            yield sums.c.score >= query.score_from
         if query.score_below is not None:
-            yield summary.c.score < query.score_below
+            yield sums.c.score < query.score_below
         if query.row or query.status is not None:
-            yield self._row_condition(checklist, query)
+            yield self._row_condition(checklist, query, sums)
         if query.stale is not None:
             stale = _stale(now)
             yield stale if query.stale else ~stale
 
-    def _row_condition(self, checklist: Checklist, query: Query) -> Any:  # noqa: ANN401 - an SQL condition
+    def _row_condition(self, checklist: Checklist, query: Query, sums: FromClause) -> Any:  # noqa: ANN401 - an SQL condition
         ids = [row.id for row in checklist.rows]
         if not query.row:
-            return summary.c.rows.like(f"%{STATUS_LETTERS[query.status]}%") if query.status else literal(value=True)
+            return sums.c.rows.like(f"%{STATUS_LETTERS[query.status]}%") if query.status else literal(value=True)
         if query.row not in ids:
             raise QueryError(f"row: {query.row!r} is not a row of {checklist.name}")
-        letter = func.substr(summary.c.rows, ids.index(query.row) + 1, 1)
+        letter = func.substr(sums.c.rows, ids.index(query.row) + 1, 1)
         return letter == STATUS_LETTERS[query.status] if query.status else letter != ""
 
-    def _order(self, sort: str) -> tuple[Any, bool]:
+    def _order(self, sort: str, sums: FromClause) -> tuple[Any, bool]:
         descending = sort.startswith("-")
         taken = select(func.max(observation.c.at)).where(observation.c.service_id == service.c.id).scalar_subquery()
         orders = {
-            "score": func.coalesce(summary.c.score, cast(-1.0, Float)),
-            "coverage": func.coalesce(summary.c.coverage, cast(-1.0, Float)),
+            "score": func.coalesce(sums.c.score, cast(-1.0, Float)),
+            "coverage": func.coalesce(sums.c.coverage, cast(-1.0, Float)),
             "name": service.c.name,
             "team": service.c.team,
             "tier": service.c.tier,
-            "age": func.coalesce(cast(taken, Float), cast(0.0, Float)),
+            "age": func.coalesce(type_coerce(taken, BigInteger), 0),
         }
         name = sort.removeprefix("-")
         if name not in orders:
@@ -212,17 +226,13 @@ class Lists:
             service.c.lifecycle == Lifecycle.PRODUCTION.value,
             service.c.environment == "production",
         )
-        query = (
-            select(service.c.id, service.c.name, service.c.team, summary.c.score, summary.c.level, summary.c.rows)
-            .select_from(
-                service.outerjoin(
-                    summary, and_(summary.c.service_id == service.c.id, summary.c.checklist == checklist.name)
-                )
-            )
-            .where(production)
-        )
         with self.db.read() as connection:
-            rows = list(connection.execute(query))
+            sums = self.sums(connection, now)
+            joined = service.outerjoin(
+                sums, and_(sums.c.service_id == service.c.id, sums.c.checklist == checklist.name)
+            )
+            query = select(service.c.id, service.c.name, service.c.team, sums.c.score, sums.c.level, sums.c.rows)
+            rows = list(connection.execute(query.select_from(joined).where(production)))
             fresh = set(
                 connection.scalars(
                     select(observation.c.service_id).where(observation.c.at > now - _MEASURED_WITHIN).distinct()
@@ -347,16 +357,34 @@ def _stale(now: datetime) -> Any:  # noqa: ANN401 - an SQL condition
     )
 
 
+def _measured(now: datetime) -> Any:  # noqa: ANN401 - an SQL condition
+    return exists().where(observation.c.service_id == service.c.id, observation.c.at > now - _MEASURED_WITHIN)
+
+
 def _after(order: Any, cursor: str, *, descending: bool) -> Any:  # noqa: ANN401 - SQL expressions
+    refused = QueryError(f"after: {cursor!r} is not a cursor of this list")
     try:
         rank, name, environment = _CURSOR.validate_json(base64.urlsafe_b64decode(cursor.encode() + b"=="))
     except (ValueError, TypeError) as error:
-        raise QueryError(f"after: {cursor!r} is not a cursor of this list") from error
+        raise refused from error
+    words = [text for text in (rank, name, environment) if isinstance(text, str)]
+    if isinstance(rank, str) is not isinstance(order.type, String) or not all(map(storable, words)):
+        raise refused
+    if not isinstance(rank, str) and not abs(rank) < _LARGEST:
+        raise refused
+    if isinstance(order.type, BigInteger | Integer):
+        rank = int(rank)
     beyond = order < rank if descending else order > rank
     same = and_(
         order == rank, or_(service.c.name > name, and_(service.c.name == name, service.c.environment > environment))
     )
     return or_(beyond, same)
+
+
+def _refuse_unstorable(query: Query) -> None:
+    for name in ("q", "team", "tier", "environment", "lifecycle"):
+        if not storable(getattr(query, name)):
+            raise QueryError(f"{name}: it holds a NUL or half a character")
 
 
 def _cursor(row: Any) -> str:  # noqa: ANN401 - a result row

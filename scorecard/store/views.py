@@ -59,6 +59,10 @@ class Query:
     status: Status | None = None
     """With `row`: that row's status; alone: any row has it."""
     level: Level | None = None
+    below: bool = False
+    """Measured within 24 hours and anything but `ready`, as the overview counts them."""
+    measured: bool | None = None
+    """Whether anything was observed within 24 hours."""
     score_from: float | None = None
     score_below: float | None = None
     """Half-open: score_from <= score < score_below."""
