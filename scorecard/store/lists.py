@@ -167,6 +167,10 @@ class Lists(Standings):
             unmeasured = sums.c.service_id.is_(None)
             level = sums.c.level == query.level
             yield or_(level, unmeasured) if query.level is Level.UNKNOWN else level
+        if query.below:
+            yield or_(sums.c.level != Level.READY.value, sums.c.level.is_(None))
+        if query.measured is not None or query.below:
+            yield ~_measured(now) if query.measured is False else _measured(now)
         if query.score_from is not None:
             yield sums.c.score >= query.score_from
         if query.score_below is not None:
