@@ -6,11 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, current_app, request
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from scorecard.guard import refusal
 from scorecard.site import health, overview, rows, service, services, teams
 from scorecard.site.frame import WEB, Pages
 from scorecard.store import StoreError
+from scorecard.store.engine import problem
 
 if TYPE_CHECKING:
     from scorecard.serving import Deps
@@ -53,17 +56,19 @@ def blueprint(deps: Deps) -> Blueprint:
     ):
         site.add_url_rule(rule, name, partial(view, pages))
     site.add_url_rule("/services/<name>/measure", "measure", partial(service.measure, pages), methods=["POST"])
+    site.before_request(partial(_guard, pages))
     site.before_request(pages.settle)
     site.after_request(_secure)
     site.register_error_handler(HTTPException, partial(_refused, pages))
     site.register_error_handler(StoreError, partial(_unanswered, pages))
+    site.register_error_handler(SQLAlchemyError, partial(_unanswered, pages))
     site.register_error_handler(Exception, partial(_failed, pages))
     site.app_errorhandler(404)(partial(_lost, pages))
     return site
 
 
 def _secure(response: Response) -> Response:
-    """Set the browser's rules; pages are asked for again each time, assets are kept under the digest in their address."""
+    """Set the browser's rules. Pages are asked for again each time; assets are kept by the digest in their address."""
     for header, value in _HEADERS.items():
         response.headers[header] = value
     if request.endpoint == "site.static":
@@ -87,9 +92,16 @@ def _lost(pages: Pages, error: HTTPException) -> Response | HTTPException:
     return _secure(pages.failure(404, "No such page", f"Nothing is at {request.path}."))
 
 
-def _unanswered(pages: Pages, error: StoreError) -> Response:
+def _guard(pages: Pages) -> Response | None:
+    """Refuse what another site's page makes a browser ask, and host names that are not ours."""
+    refused = refusal(pages.deps.config(), request.method, request.headers)
+    return pages.failure(refused.status, "Not answered", f"{refused.detail}.") if refused else None
+
+
+def _unanswered(pages: Pages, error: Exception) -> Response:
     current_app.logger.warning("the store did not answer a page: %s", error)
-    return pages.failure(503, "The store does not answer", f"{error}. Nothing can be shown until it does.")
+    reason = problem(error) if isinstance(error, SQLAlchemyError) else str(error)
+    return pages.failure(503, "The store does not answer", f"{reason}. Nothing can be shown until it does.")
 
 
 def _failed(pages: Pages, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -39,7 +40,7 @@ def spark(days: Sequence[DayScore], today: date, length: int = 30) -> Markup:
     """The last `length` days as a line of 0 to 100; a missing day is a gap."""
     first = today - timedelta(days=length - 1)
     points = [((day.day - first).days, day.score) for day in days if day.day >= first and day.score is not None]
-    if not points:
+    if len(points) < 2:  # noqa: PLR2004 - a line has two ends
         return Markup("")
     return Markup(  # noqa: S704 - numbers only
         f'<svg class="spark" viewBox="0 0 {length - 1} 100" preserveAspectRatio="none" {_silent()}>'
@@ -171,12 +172,14 @@ def _band(low: Sequence[tuple[int, float]], high: Sequence[tuple[int, float]]) -
 def _gaps(days: Sequence[int], span: int) -> list[tuple[int, int]]:
     """(last day before, first day after) of every stretch without a measurement, the edges included."""
     edges = [-1, *days, span + 1]
-    return [(before, after) for before, after in zip(edges, edges[1:], strict=False) if after - before > 1]
+    return [(before, after) for before, after in pairwise(edges) if after - before > 1]
 
 
 def _gap(before: int, after: int, span: int) -> str:
     left, right = max(before, 0), min(after, span)
-    return f'<rect class="c-gap" x="{_pc(100 * left / span)}" width="{_pc(100 * (right - left) / span)}" height="100%"/>'
+    return (
+        f'<rect class="c-gap" x="{_pc(100 * left / span)}" width="{_pc(100 * (right - left) / span)}" height="100%"/>'
+    )
 
 
 def _named(words: str) -> str:

@@ -22,7 +22,6 @@ from scorecard.serving import Deps
 from scorecard.site import charts, markdown, words
 from scorecard.site.forms import Forms
 from scorecard.site.query import address
-from scorecard.store import StoreError
 from scorecard.store.views import Health
 
 WEB = Path(scorecard.__file__).parent / "_web"
@@ -119,7 +118,14 @@ class Pages:
         return f"/assets/{name}?v={self._assets[name]}"
 
     def render(
-        self, template: str, *, title: str, crumbs: Crumbs = (), status: int = 200, section: str = "", **context: Any
+        self,
+        template: str,
+        *,
+        title: str,
+        crumbs: Crumbs = (),
+        status: int = 200,
+        section: str = "",
+        **context: Any,  # noqa: ANN401 - what its template asks for
     ) -> Response:
         """Render a page in its frame.
 
@@ -159,11 +165,8 @@ class Pages:
         )
         return Response(html, status=status, content_type="text/html; charset=utf-8")
 
-    def _trust(self) -> Trust | None:
-        try:
-            return trust(self.deps.store.health(self.now), g.get("site_unsettled", ""))
-        except StoreError:
-            return None
+    def _trust(self) -> Trust:
+        return trust(self.deps.store.health(self.now), g.get("site_unsettled", ""))
 
 
 def service_url(key: ServiceKey, **values: str) -> str:
@@ -202,6 +205,7 @@ def _environment(pages: Pages) -> jinja2.Environment:
         "period": words.period,
         "listed": words.listed,
         "markdown": markdown.render,
+        "markline": markdown.line,
         "duration": words.duration,
     }
     environment.globals |= {

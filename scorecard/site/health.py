@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from flask import Response, abort, request
@@ -84,7 +85,7 @@ def waivers(pages: Pages) -> Response:
 
 
 def _cadences(
-    health: Health, periods: dict[Cadence, timedelta], now: datetime
+    health: Health, periods: Mapping[Cadence, timedelta], now: datetime
 ) -> list[tuple[Cadence, datetime | None, datetime | None, timedelta, bool]]:
     """(cadence, last full run, next one due, period, late)."""
     found = []

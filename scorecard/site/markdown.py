@@ -21,3 +21,9 @@ def render(source: str) -> Markup:
     html = _READER.render(inspect.cleandoc(source))
     # A code block scrolls sideways on a narrow page; what scrolls must be reachable with the keyboard.
     return Markup(html.replace("<pre>", '<pre tabindex="0">'))  # noqa: S704 - made by a renderer with HTML switched off
+
+
+@lru_cache(maxsize=1024)
+def line(source: str) -> Markup:
+    """Render one sentence, such as a rule, without a paragraph around it."""
+    return Markup(_READER.renderInline(source))  # noqa: S704 - as above

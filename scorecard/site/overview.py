@@ -130,10 +130,6 @@ def _linker(checklist: Checklist, pages: Pages) -> object:
     named = "" if checklist.name == first else checklist.name
 
     def link(**values: str) -> str:
-        return address(
-            "/services", lifecycle="production", environment="production", checklist=named, **values
-        )
+        return address("/services", lifecycle="production", environment="production", checklist=named, **values)
 
     return link
-
-

@@ -13,6 +13,8 @@ from scorecard.store.views import Query
 SORTS = ("score", "name", "team", "tier", "coverage", "age")
 PAGE = 50
 LARGEST_PAGE = 200
+BELOW = "below"
+"""A level that is asked for and that no service has: measured, and anything but ready."""
 
 _SCORE = re.compile(r"(\d{1,3}(?:\.\d+)?)?-(\d{1,3}(?:\.\d+)?)?")
 _NAMES = (
@@ -57,6 +59,11 @@ class Filters:
         return address(path, **kept)
 
     @property
+    def api_url(self) -> str:
+        """The same question to the API; empty where it has no such filter."""
+        return "" if self.query.below or self.query.measured is not None else self.url("/api/v1/services")
+
+    @property
     def narrowed(self) -> bool:
         """Whether anything but order, page and checklist was asked for."""
         return any(name not in {"sort", "after", "limit", "checklist"} for name in self.values)
@@ -88,7 +95,8 @@ def read(args: Mapping[str, str], checklists: Collection[str], *, default: str, 
             return ""
         return text
 
-    status, level = one_of("status", [status.value for status in Status]), one_of("level", [x.value for x in Level])
+    status = one_of("status", [known.value for known in Status])
+    level = one_of("level", [*(known.value for known in Level), BELOW])
     low, high = _score(values.get("score", ""), problems)
     sort = values.get("sort", "score")
     if sort.removeprefix("-") not in SORTS:
@@ -103,10 +111,12 @@ def read(args: Mapping[str, str], checklists: Collection[str], *, default: str, 
         lifecycle=one_of("lifecycle", [lifecycle.value for lifecycle in Lifecycle]),
         row=one_of("row", rows),
         status=Status(status) if status else None,
-        level=Level(level) if level else None,
+        level=Level(level) if level and level != BELOW else None,
+        below=level == BELOW,
+        measured=_yes_or_no("measured", values, problems),
         score_from=low,
         score_below=high,
-        stale=_yes_or_no(values.get("stale", ""), problems),
+        stale=_yes_or_no("stale", values, problems),
         sort=sort,
         after=values.get("after", ""),
         limit=_limit(values.get("limit", ""), problems),
@@ -117,19 +127,21 @@ def read(args: Mapping[str, str], checklists: Collection[str], *, default: str, 
 def _score(text: str, problems: list[str]) -> tuple[float | None, float | None]:
     if not text:
         return None, None
-    match = _SCORE.fullmatch(text)
+    match = _SCORE.fullmatch(text.replace("<", "-"))
     if not match or not (match[1] or match[2]):
         problems.append(f"score “{text[:60]}” is no range: write 40-50 for 40 and more but under 50, 80- or -60")
         return None, None
     low, high = (float(part) if part else None for part in match.groups())
     if low is not None and high is not None and low >= high:
         problems.append(f"score “{text[:60]}” is empty: {low:g} is not under {high:g}")
-    return low, high
+    # The last ten points hold the full score too, as the last bar of the distribution does.
+    return low, 100.1 if high == 100 else high  # noqa: PLR2004 - the full score
 
 
-def _yes_or_no(text: str, problems: list[str]) -> bool | None:
+def _yes_or_no(name: str, values: Mapping[str, str], problems: list[str]) -> bool | None:
+    text = values.get(name, "")
     if text and text not in _YES_OR_NO:
-        problems.append(f"stale “{text[:60]}” is neither yes nor no")
+        problems.append(f"{name} “{text[:60]}” is neither yes nor no")
     return _YES_OR_NO.get(text)
 
 

@@ -98,9 +98,7 @@ def standings(checklist: Checklist, fleet: Fleet) -> list[Standing]:
         Standing(
             row=row,
             counts=tuple(
-                (status, counts[row.id][status])
-                for status in words.STATUS_ORDER
-                if counts.get(row.id, {}).get(status)
+                (status, counts[row.id][status]) for status in words.STATUS_ORDER if counts.get(row.id, {}).get(status)
             ),
             blocks=row.id in checklist.required_rows,
             measured=any(check.function for check in row.checks if check.requirement is Requirement.REQUIRED),
@@ -156,10 +154,8 @@ def _checklist(pages: Pages, row_id: str) -> Checklist:
     named = pages.checklist(request.args.get("checklist", ""))
     if named and row_id in named.by_id:
         return named
-    for checklist in pages.deps.store.checklists.values():
-        if row_id in checklist.by_id:
-            return checklist
-    abort(404, f"No configured checklist has a row {row_id}.")
+    having = (checklist for checklist in pages.deps.store.checklists.values() if row_id in checklist.by_id)
+    return next(having, None) or abort(404, f"No configured checklist has a row {row_id}.")
 
 
 def _ordered(checks: Sequence[Check]) -> list[Check]:

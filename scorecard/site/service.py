@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -19,12 +20,15 @@ from scorecard.site.query import address
 from scorecard.store.views import Change, DayScore
 
 _DAYS = 365
-_CHANGES = 30
+_CHANGES = 80
+_AT_ONCE = 4
+"""Changes of one instant that are shown one by one; more of them are folded."""
 _SUBJECTS = 50
 _EXCERPTS = 48 * 1024
 """Bytes of excerpts on one page; past them an excerpt is cut short and the document holds the rest."""
 _SHORT = 400
 _NEAR = 5
+_ACTING = frozenset({Status.FAIL, Status.UNKNOWN, Status.WARN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,18 @@ class ShownRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What changed at one instant."""
+
+    at: datetime
+    shown: tuple[Change, ...]
+    folded: tuple[Change, ...]
+    """The changes of findings, where there are too many to read."""
+    first: bool
+    """All that is folded was seen for the first time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """Which scorecard of the service was asked for."""
 
@@ -108,13 +124,15 @@ def page(pages: Pages, name: str) -> Response:
         before_id=int(before) if before.isascii() and before.isdecimal() and len(before) < 16 else None,  # noqa: PLR2004 - an id
     )
     policy = store.policy(asked.service.tier)
-    response = _render(
+    return _render(
         pages,
         asked,
         "service.html",
         doc=doc,
         rows=rows,
-        acting=[row for row in rows if row.status in {Status.FAIL, Status.UNKNOWN, Status.WARN} and not row.unsupported],
+        acting=[
+            row for row in rows if row.status in {Status.FAIL, Status.UNKNOWN, Status.WARN} and not row.unsupported
+        ],
         unsupported=[row for row in rows if row.unsupported],
         passing=[row for row in rows if row.status is Status.PASS],
         excluded=[row for row in rows if row.status is Status.NOT_APPLICABLE],
@@ -127,13 +145,12 @@ def page(pages: Pages, name: str) -> Response:
         bar=policy.minimum_score if policy.checklist == asked.checklist.name else None,
         trend=_trend(history, changes, pages.now.date(), policy, asked.checklist),
         trend_days=_DAYS,
-        changes=changes[:_CHANGES],
+        moments=moments(changes[:_CHANGES]),
         older=changes[_CHANGES - 1].id if len(changes) > _CHANGES else None,
         next_run=next_run(pages),
         snippets=_snippets(pages, key, asked.checklist),
         waivers=[waiver for waiver in store.waivers(key) if waiver.active(pages.now)],
     )
-    return response
 
 
 def measure(pages: Pages, name: str) -> Response:
@@ -144,7 +161,9 @@ def measure(pages: Pages, name: str) -> Response:
         return missing(pages, key)
     if not pages.forms.genuine(request):
         return pages.failure(
-            403, "This form is too old", "It was made more than twelve hours ago, or not by this site. Load the page again."
+            403,
+            "This form is too old",
+            "It was made more than twelve hours ago, or not by this site. Load the page again.",
         )
     row = request.form.get("row", "")
     if row and row not in pages.deps.store.primary(service).by_id and row not in pages.deps.registry.rows:
@@ -194,6 +213,25 @@ def verdict(doc: Document, checklist: Checklist, policy: GatePolicy) -> tuple[st
     if word is Verdict.GO:
         return word.value, f"{sentences[word]}: {reasons[0]}.", reasons[1:]
     return word.value, f"{sentences[word]}: {words.count(len(reasons), 'reason')}.", reasons
+
+
+def moments(changes: Sequence[Change]) -> list[Moment]:
+    """Changes by instant, newest first; the score's own change stands before those of the findings."""
+    found = []
+    for at, together in itertools.groupby(changes, key=lambda change: change.at):
+        ordered = sorted(together, key=lambda change: bool(change.row))
+        scores = tuple(change for change in ordered if not change.row)
+        findings = tuple(ordered[len(scores) :])
+        fold = len(findings) > _AT_ONCE
+        found.append(
+            Moment(
+                at=at,
+                shown=scores if fold else (*scores, *findings),
+                folded=findings if fold else (),
+                first=fold and not any(change.before for change in findings),
+            )
+        )
+    return found
 
 
 def next_run(pages: Pages) -> list[tuple[Cadence, datetime | None, timedelta]]:
@@ -332,7 +370,9 @@ def _snippets(pages: Pages, key: ServiceKey, checklist: Checklist) -> list[tuple
     """What a person pastes elsewhere: the badge for a README, queries for Prometheus, the gate for a pipeline."""
     base = (pages.deps.config().server.public_url or request.url_root).rstrip("/")
     labels = f'service="{key.name}",environment="{key.environment}"'
-    badge = address(f"{base}/badge/{key.name}.svg", environment="" if key.environment == "production" else key.environment)
+    badge = address(
+        f"{base}/badge/{key.name}.svg", environment="" if key.environment == "production" else key.environment
+    )
     return [
         ("Badge, Markdown", f"[![readiness of {key}]({badge})]({base}{service_url(key)})"),
         ("Score, PromQL", f'100 * scorecard_service_score_ratio{{{labels},checklist="{checklist.name}"}}'),

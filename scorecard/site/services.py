@@ -17,7 +17,7 @@ from scorecard.site import charts, words
 from scorecard.site.frame import Pages, service_url
 from scorecard.site.query import LARGEST_PAGE, Filters, read
 from scorecard.store import QueryError
-from scorecard.store.views import DayScore, Page, Summary
+from scorecard.store.views import DayScore, Page, Query, Summary
 
 _SPARK_DAYS = 30
 _FOUND = 20
@@ -71,7 +71,7 @@ def page(pages: Pages) -> Response:
         "statuses": tuple(Status),
         "said": sentence(found.total, filters, checklist),
         "csv": filters.url("/services.csv"),
-        "json": filters.url("/api/v1/services"),
+        "json": filters.api_url,
     }
     return pages.render(
         "services.html",
@@ -159,32 +159,16 @@ def team_names(pages: Pages, checklist: str) -> list[str]:
 
 
 def sentence(total: int, filters: Filters, checklist: Checklist) -> str:
-    """What the list shows, in words: `12 services of team payments fail multi-az.`"""
+    """What the list shows, in words: `12 services of team payments with multi-az fail, measured against …`."""
     query = filters.query
-    text = words.count(total, "service")
-    if query.lifecycle:
-        text = f"{total:,} {query.lifecycle} {'service' if total == 1 else 'services'}"
-    clauses = []
-    if query.team:
-        clauses.append(f"of team {query.team}")
-    if query.tier:
-        clauses.append(f"of {query.tier}")
-    if query.environment:
-        clauses.append(f"in {query.environment}")
-    if query.q:
-        clauses.append(f"named like “{query.q}”")
-    if query.row and query.status:
-        clauses.append(f"with {query.row} {query.status.word}")
-    elif query.row:
-        clauses.append(f"to which {query.row} was put")
-    elif query.status:
-        clauses.append(f"with a row that is {query.status.word}")
-    if query.level:
-        clauses.append(f"that are {query.level.word}")
-    clauses += _scored(query.score_from, query.score_below)
-    if query.stale is not None:
-        clauses.append("with a stale answer" if query.stale else "without a stale answer")
-    return " ".join([text, *clauses]) + f", measured against {checklist.title} v{checklist.version}."
+    what = f"{query.lifecycle} service" if query.lifecycle else "service"
+    clauses = [
+        words.count(total, what),
+        *_owned(query),
+        *_standing(query),
+        *_scored(query.score_from, query.score_below),
+    ]
+    return f"{' '.join(clauses)}, measured against {checklist.title} v{checklist.version}."
 
 
 def quoted(cell: str) -> str:
@@ -231,12 +215,39 @@ def _find(pages: Pages, filters: Filters) -> tuple[Page, tuple[str, ...]]:
         return nothing, (str(error),)
 
 
-def _scored(low: float | None, high: float | None) -> list[str]:
-    if low is not None and high is not None:
-        return [f"that score from {low:g} to under {high:g}"]
+def _owned(query: Query) -> Iterator[str]:
+    if query.team:
+        yield f"of team {query.team}"
+    if query.tier:
+        yield f"of {query.tier}"
+    if query.environment:
+        yield f"in {query.environment}"
+    if query.q:
+        yield f"named like “{query.q}”"
+
+
+def _standing(query: Query) -> Iterator[str]:
+    if query.row:
+        yield f"with {query.row} {query.status.word}" if query.status else f"to which {query.row} was put"
+    elif query.status:
+        yield f"with a row that is {query.status.word}"
+    if query.below:
+        yield "that were measured and are not ready"
+    if query.measured is not None:
+        yield f"that were {'' if query.measured else 'not '}measured in 24 h"
+    if query.level:
+        yield f"that are {query.level.word}"
+    if query.stale is not None:
+        yield "with a stale answer" if query.stale else "without a stale answer"
+
+
+def _scored(low: float | None, high: float | None) -> Iterator[str]:
+    # 100.1 stands for "100 and all", which nobody should read.
+    under = f"under {high:g}" if high is not None and high <= 100 else ""  # noqa: PLR2004 - the full score
     if low is not None:
-        return [f"that score {low:g} or more"]
-    return [f"that score under {high:g}"] if high is not None else []
+        yield f"that score {low:g} {'to ' + under if under else 'or more'}"
+    elif under:
+        yield f"that score {under}"
 
 
 def _cells(summary: Summary) -> list[str]:
@@ -248,12 +259,19 @@ def _cells(summary: Summary) -> list[str]:
         summary.tier,
         summary.type,
         summary.lifecycle,
-        *(f"{value:g}" if value is not None else "" for value in (summary.score, summary.score_upper, summary.coverage)),
+        *(
+            f"{value:g}" if value is not None else ""
+            for value in (summary.score, summary.score_upper, summary.coverage)
+        ),
         summary.level.value,
         summary.verdict.value if summary.verdict else "",
         taken,
         "yes" if summary.stale else "no",
     ]
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
 
 
 def _csv_line(cells: list[str]) -> str:

@@ -75,12 +75,10 @@ def points(summary: Summary, row: str, checklist: Checklist) -> float:
 def fixes(pages: Pages, summaries: tuple[Summary, ...], checklist: Checklist) -> list[Fix]:
     """The fixes worth most; production services count before others, the lowest score first among equals."""
     candidates = sorted(
-        (
-            (summary.lifecycle != "production", -points(summary, row, checklist), summary.score or 0.0, summary.key, row)
-            for summary in summaries
-            for row, status in summary.rows
-            if status is Status.FAIL
-        ),
+        (found.lifecycle != "production", -points(found, row, checklist), found.score or 0.0, found.key, row)
+        for found in summaries
+        for row, status in found.rows
+        if status is Status.FAIL
     )
     return [
         Fix(

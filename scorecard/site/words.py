@@ -13,6 +13,7 @@ _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 _LONG_AGO = 60 * _DAY
+_DASH, _MINUS = "\u2013", "\u2212"
 
 STATUS_ORDER = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS, Status.NOT_APPLICABLE)
 """Worst first, as a work list has it."""
@@ -21,20 +22,20 @@ STATUS_ORDER = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS, Status.NO
 def number(value: float | None) -> str:
     """A score or share with at most one decimal, `82.9` or `80`; a dash where there is none."""
     if value is None:
-        return "–"
+        return _DASH
     return f"{value:.1f}".removesuffix(".0")
 
 
 def signed(value: float) -> str:
-    """A difference of scores: `+4.2`, `−3`, `±0`."""
+    """A difference of scores: `+4.2`, `±0`, and with a real minus sign where it fell."""
     if abs(value) < 0.05:  # noqa: PLR2004 - what rounds to nothing at one decimal
         return "±0"
-    return f"{'+' if value > 0 else '−'}{number(abs(value))}"
+    return f"{'+' if value > 0 else _MINUS}{number(abs(value))}"
 
 
 def percent(share: float | None) -> str:
     """A share of 0 to 1 as `38 %`, rounded down so that only all of them are 100 %; a dash where there is none."""
-    return "–" if share is None else f"{int(share * 100 + 1e-9)} %"
+    return _DASH if share is None else f"{int(share * 100 + 1e-9)} %"
 
 
 def count(value: int, one: str, many: str = "") -> str:

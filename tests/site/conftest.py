@@ -64,7 +64,9 @@ def exhibit(request: str, excerpt: str = "", **facts: str | int | float | bool |
     return Exhibit(source="http", request=request, facts=facts, excerpt=excerpt)
 
 
-def endpoints(name: str = "payments", liveness: int = 200, readiness: int = 200, *, excerpt: str = "ok") -> HealthEndpoints:
+def endpoints(
+    name: str = "payments", liveness: int = 200, readiness: int = 200, *, excerpt: str = "ok"
+) -> HealthEndpoints:
     """What both endpoints answered."""
 
     def one(path: str, status: int) -> Endpoint:
@@ -116,7 +118,9 @@ def alerts(*names: str, severity: str = "critical", runbook: bool = True) -> Ale
     )
 
 
-def runbooks(*names: str, sections: Sequence[str] = ("meaning", "impact", "diagnosis", "mitigation", "escalation")) -> Runbooks:
+def runbooks(
+    *names: str, sections: Sequence[str] = ("meaning", "impact", "diagnosis", "mitigation", "escalation")
+) -> Runbooks:
     return Runbooks(
         links=tuple(
             AlertRunbook(
@@ -188,7 +192,9 @@ class Told:
     def ask(self, services: Sequence[Service], upstream: Upstream) -> Iterator[tuple[ServiceKey, Answer]]:
         del upstream
         nothing = Unavailable(
-            Cause.NOT_CONFIGURED, "the service file names no such place", lines="spec:\n  url: https://payments.example.net\n"
+            Cause.NOT_CONFIGURED,
+            "the service file names no such place",
+            lines="spec:\n  url: https://payments.example.net\n",
         )
         for service in services:
             yield service.key, self.known.get((service.key, self.answers), nothing)
@@ -329,8 +335,17 @@ def furnish(estate: Estate, *, more: int = 0) -> Estate:
         runbooks("SearchDown"),
         decisions(),
     )
-    estate.add(Service(name="mailer", team="payments-platform", type=ServiceType.WORKER), alerts("MailerDown"), runbooks("MailerDown"), decisions())
-    estate.add(Service(name="docs", team="", type=ServiceType.STATIC, stateless=True, lifecycle=Lifecycle.EXPERIMENTAL), endpoints("docs"), control())
+    estate.add(
+        Service(name="mailer", team="payments-platform", type=ServiceType.WORKER),
+        alerts("MailerDown"),
+        runbooks("MailerDown"),
+        decisions(),
+    )
+    estate.add(
+        Service(name="docs", team="", type=ServiceType.STATIC, stateless=True, lifecycle=Lifecycle.EXPERIMENTAL),
+        endpoints("docs"),
+        control(),
+    )
     for number in range(more):
         service = Service(name=f"svc-{number:03}", team=f"team-{number % 7}", tier=f"tier-{number % 3 + 1}")
         broken = number % 4 == 0
@@ -392,7 +407,10 @@ def waive(estate: Estate, key: ServiceKey, *, days: float = 9) -> Waiver:
     doc = estate.store.document(key, "production-readiness", estate.clock())
     assert doc is not None
     row, check = next(
-        (row, check) for row in doc["rows"] for check in row["checks"] if check["status"] == "fail" and check["fingerprint"]
+        (row, check)
+        for row in doc["rows"]
+        for check in row["checks"]
+        if check["status"] == "fail" and check["fingerprint"]
     )
     waiver = Waiver(
         id=0,
