@@ -214,7 +214,7 @@ class Running:
 
     def _retention(self) -> Retention:
         keep = self.live.config.retention
-        return Retention(samples=keep.samples, history=keep.history)
+        return Retention(samples=keep.samples, history=keep.history, evidence=keep.evidence)
 
     def _facts(self) -> dict[str, Any]:
         return {

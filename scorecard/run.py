@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scorecard.checklist import Checklist
-from scorecard.evidence import Answer, Evidence, Observation, Sample, Unavailable, Window
+from scorecard.evidence import Absent, Answer, Evidence, Observation, Sample, Unavailable, Window
 from scorecard.judge import Judged, Seen, Snapshot, judge, judge_check
 from scorecard.logging import get_logger
 from scorecard.model import Cadence, Cause, Scope, Service, ServiceKey
@@ -138,15 +138,17 @@ class Runner:
         given: set[ServiceKey] = set()
         try:
             for key, value in probe.ask(services, upstream):
+                _check_answer(probe, value)
                 given.add(key)
                 yield key, value
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
-            log.exception("probe failed", probe=probe.name, error=f"{type(error).__name__}: {error}")
+            words = _words(error)
+            log.exception("probe failed", probe=probe.name, error=words, exc_info=error)
             for service in services:
                 if service.key not in given:
-                    detail = f"a bug in the probe {probe.name}: {type(error).__name__}: {error}"
+                    detail = f"a bug in the probe {probe.name}: {words}"
                     yield service.key, Unavailable(Cause.PROBE_ERROR, detail)
 
     def judge_new(
@@ -276,6 +278,22 @@ def _short_of(state: _State, probe: Probe) -> bool:
     window = state.windows.get(probe.answers)
     last = state.observations[probe.answers].value
     return window is not None and len(window.samples) < FIRST_SAMPLES and isinstance(last, Evidence)
+
+
+def _check_answer(probe: Probe, value: object) -> None:
+    """Refuse what is no answer to the probe's question, before the store meets it."""
+    if not isinstance(value, Unavailable | Absent | probe.answers):
+        raise TypeError(f"answered with {type(value).__name__}, not with {probe.answers.kind()}")
+
+
+def _words(error: BaseException) -> str:
+    """What an exception says; its type alone where even that raises."""
+    try:
+        return f"{type(error).__name__}: {error}"[:500]
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException:  # noqa: BLE001 - an exception whose own text is broken stops nothing else
+        return type(error).__name__
 
 
 def _outcome(value: Answer) -> str:

@@ -38,6 +38,7 @@ class Retention:
 
     samples: timedelta
     history: timedelta
+    evidence: timedelta = timedelta(days=90)
 
 
 class Planner:
@@ -129,6 +130,8 @@ class Planner:
             return
         self._resubmitted = now
         for planned in self._store.unfinished():
+            if not planned.shards:
+                self._store.close_cycle(planned.id, self._clock())
             for item in items(planned):
                 self._dispatcher.submit(item)
 
@@ -139,7 +142,7 @@ class Planner:
         self._due["house"] = now + _ROLL_UP_SECONDS
         at, keep = self._clock(), self._retention()
         self._store.roll_up(at)
-        self._store.prune(at, samples=keep.samples, history=keep.history)
+        self._store.prune(at, samples=keep.samples, history=keep.history, evidence_kept=keep.evidence)
 
 
 class Scheduler:

@@ -237,8 +237,14 @@ class InProcess:
                 continue
             try:
                 self._run(item)
-            except Exception as error:
-                log.exception("shard failed", cycle=item.cycle_id, shard=item.shard, error=str(error))
+            except BaseException as error:
+                log.exception(
+                    "shard failed",
+                    cycle=item.cycle_id,
+                    shard=item.shard,
+                    error=type(error).__name__,
+                    exc_info=error,
+                )
             finally:
                 with self._lock:
                     self._known.discard(item)

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import delete, exists, insert, or_, select, true, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from scorecard.checklist import Checklist
 from scorecard.model import Cadence, GatePolicy, ServiceKey, Waiver
@@ -25,7 +25,7 @@ from scorecard.store.engine import Database, StoreError, check, problem
 from scorecard.store.lists import Lists, QueryError
 from scorecard.store.metric_rows import MetricRows
 from scorecard.store.results import Results
-from scorecard.store.tables import cycle, day, event, hour, waiver
+from scorecard.store.tables import cycle, day, event, evidence, hour, observation, summary, waiver
 from scorecard.store.views import Change, DayScore
 
 __all__ = [
@@ -97,12 +97,12 @@ class Store(Catalogued, Cycles, Results, Documents, Lists, MetricRows):
             return "another process writes to this store"
         try:
             self.settle(now)
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             return problem(error)
         return ""
 
     def grant(self, granted: Waiver) -> int:
-        """Keep an approved waiver; returns its id."""
+        """Keep an approved waiver; returns its id. The gate counts it from its approval on."""
         with self.db.write() as connection:
             service_id = find(connection, granted.service)
             if service_id is None:
@@ -120,6 +120,11 @@ class Store(Catalogued, Cycles, Results, Documents, Lists, MetricRows):
                     expires_at=granted.expires_at,
                     revoked=granted.revoked,
                 )
+            )
+            # The sums are made again at its approval: at the next settling, where that is over.
+            waits = or_(summary.c.next_at.is_(None), summary.c.next_at > granted.approved_at)
+            connection.execute(
+                update(summary).where(summary.c.service_id == service_id, waits).values(next_at=granted.approved_at)
             )
             return int(result.inserted_primary_key[0])  # type: ignore[index] # an insert of one row has one
 
@@ -166,15 +171,33 @@ class Store(Catalogued, Cycles, Results, Documents, Lists, MetricRows):
             if rows:
                 connection.execute(insert(event), rows)
 
-    def prune(self, now: datetime, *, samples: timedelta, history: timedelta) -> None:
-        """Forget what is older than the configuration keeps: shard results, then hours, days and transitions."""
+    def prune(
+        self, now: datetime, *, samples: timedelta, history: timedelta, evidence_kept: timedelta = timedelta(days=90)
+    ) -> None:
+        """Forget what is older than the configuration keeps: shard results, evidence, hours, days and transitions.
+
+        What is still in force is kept however old: evidence that a service rests on now, and the last transition of
+        each check before the cut, without which no later instant could be shown.
+        """
         with self.db.write() as connection:
             old = select(cycle.c.id).where(cycle.c.finished_at < now - samples)
             connection.execute(delete(cycle).where(cycle.c.id.in_(old)))
-            connection.execute(delete(hour).where(hour.c.hour < now - history))
-            oldest: date = (now - history).date()
+            in_force = select(observation.c.digest).where(observation.c.digest == evidence.c.digest)
+            connection.execute(delete(evidence).where(evidence.c.stored_at < now - evidence_kept, ~in_force.exists()))
+            cut = now - history
+            connection.execute(delete(hour).where(hour.c.hour < cut))
+            oldest: date = cut.date()
             connection.execute(delete(day).where(day.c.day < oldest))
-            connection.execute(delete(event).where(event.c.at < now - history))
+            later = event.alias()
+            follows = exists().where(
+                later.c.service_id == event.c.service_id,
+                later.c.checklist == event.c.checklist,
+                later.c.row == event.c.row,
+                later.c.check_id == event.c.check_id,
+                later.c.at < cut,
+                later.c.id > event.c.id,
+            )
+            connection.execute(delete(event).where(event.c.at < cut, or_(follows, event.c.demo == true())))
 
     def close(self) -> None:
         """Close every connection."""

@@ -12,10 +12,11 @@ from typing import Any
 from scorecard.checklist import NotApplicable
 from scorecard.document import rfc3339
 from scorecard.evidence import Evidence, Observation, Window
-from scorecard.judge import Judged
+from scorecard.judge import Judged, Snapshot
 from scorecard.model import Cause, ServiceKey, Status
 from scorecard.store import codec, current
 from scorecard.store.current import Standing
+from scorecard.store.tables import to_number
 from scorecard.store.views import STATUS_LETTERS
 
 _CAUSES = ("service", "rule", "checklist", "exemption", "waiver", "expiry", "scorecard")
@@ -48,6 +49,8 @@ class Changes:
     """(service, checklist) whose sum must be made again."""
     shared: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Evidence to keep, by digest."""
+    referred: set[str] = field(default_factory=set)
+    """Digests of evidence that the events refer to."""
 
     def causes(self, checklist: str) -> dict[int, str]:
         """Why each service's score may move: the causes of its transitions, the service's own first."""
@@ -66,6 +69,8 @@ class Known:
     """(checklist, row, check) to the row of `finding`."""
     times: current.Times
     digests: Mapping[str, str]
+    shifts: Mapping[str, str]
+    """Checklist to what its basis shifted by, where it was judged whole."""
 
 
 SUMMED = ("score", "score_upper", "coverage", "level", "rows", "verdict")
@@ -77,15 +82,15 @@ def state(judged: Judged) -> tuple[object, ...]:
     return judged.status, judged.cause, judged.fingerprint, judged.rule_version
 
 
-def cause_of_change(before: Judged | None, after: Judged, *, whole: bool) -> str:
-    """Why a finding moved: rule, expiry, scorecard, checklist or service."""
+def cause_of_change(before: Judged | None, after: Judged, shift: str) -> str:
+    """Why a finding moved: rule, expiry, scorecard, what its basis shifted by (checklist, exemption), or service."""
     if before is not None and before.rule_version != after.rule_version:
         return "rule"
     if after.cause is Cause.EXPIRED:
         return "expiry"
     if after.cause in _OURS or (before is not None and before.cause in {*_OURS, Cause.EXPIRED}):
         return "scorecard"
-    return "checklist" if whole else "service"
+    return shift or "service"
 
 
 def observation_row(
@@ -130,6 +135,7 @@ def kept_evidence(changes: Changes, judged: Judged, result: ServiceResult, store
             text = codec.encode_answer(seen.value)
             digests[kind] = codec.digest(text)
             changes.shared[digests[kind]] = {"digest": digests[kind], "kind": kind, "value": text, "stored_at": seen.at}
+    changes.referred.update(digests.values())
     return digests
 
 
@@ -169,20 +175,50 @@ def exclusion_event(
     service_id: int, checklist: str, row: str, exclusion: NotApplicable, body: str, cycle_id: int, now: datetime
 ) -> dict[str, Any]:
     """A row of `event` for a row that ceased to apply."""
-    return {
-        "service_id": service_id,
-        "checklist": checklist,
-        "row": row,
+    return _event(
+        service_id,
+        checklist,
+        at=now,
+        row=row,
+        cycle_id=cycle_id,
+        after=Status.NOT_APPLICABLE.value,
+        cause="exemption" if exclusion.exempt else "service",
+        message=exclusion.reason,
+        body=json.dumps({"exclusion": json.loads(body)}),
+    )
+
+
+def ended_event(
+    place: tuple[int, str, str, str], before: str, shift: str, cycle_id: int, now: datetime
+) -> dict[str, Any]:
+    """A row of `event` for an exclusion that ended, or a check that is no longer asked: nothing stands there now."""
+    service_id, checklist, row, check_id = place
+    return _event(
+        service_id,
+        checklist,
+        at=now,
+        row=row,
+        check_id=check_id,
+        cycle_id=cycle_id,
+        before=before,
+        after=Status.NOT_APPLICABLE.value if check_id else Status.UNKNOWN.value,
+        cause=shift or "checklist",
+        message="the checklist no longer asks it" if check_id else "the row applies again",
+    )
+
+
+def _event(service_id: int, checklist: str, *, at: datetime, **columns: Any) -> dict[str, Any]:  # noqa: ANN401 - the other columns of `event`
+    empty: dict[str, Any] = {
+        "row": "",
         "check_id": "",
-        "at": now,
-        "cycle_id": cycle_id,
+        "cycle_id": 0,
         "before": "",
-        "after": Status.NOT_APPLICABLE.value,
-        "cause": "exemption" if exclusion.exempt else "checklist",
-        "message": exclusion.reason,
-        "body": json.dumps({"exclusion": json.loads(body)}),
+        "after": "",
+        "body": "{}",
         "demo": False,
     }
+    row = empty | {"service_id": service_id, "checklist": checklist, "at": at} | columns
+    return row | {"message": codec.clean(row["message"])}
 
 
 def event_row(  # noqa: PLR0913, PLR0917 - the columns of an event
@@ -197,80 +233,76 @@ def event_row(  # noqa: PLR0913, PLR0917 - the columns of an event
     at: datetime,
 ) -> dict[str, Any]:
     """A row of `event`: the whole finding, and the digests of what it rests on."""
-    return {
-        "service_id": service_id,
-        "checklist": checklist,
-        "row": row,
-        "check_id": judged.id,
-        "at": at,
-        "cycle_id": cycle_id,
-        "before": before.status.value if before else "",
-        "after": judged.status.value,
-        "cause": cause,
-        "message": judged.message,
-        "body": json.dumps({"finding": json.loads(codec.encode_judged(judged)), "evidence": dict(kept)}),
-        "demo": False,
-    }
+    return _event(
+        service_id,
+        checklist,
+        at=at,
+        row=row,
+        check_id=judged.id,
+        cycle_id=cycle_id,
+        before=before.status.value if before else "",
+        after=judged.status.value,
+        cause=cause,
+        message=judged.message,
+        body=json.dumps({"finding": json.loads(codec.encode_judged(judged)), "evidence": dict(kept)}),
+    )
 
 
 def score_event(
     service_id: int,
     standing: Standing,
-    old: Any,  # noqa: ANN401 - a row of `summary`
+    old: Mapping[str, Any] | None,
     cause: str,
     cycle_id: int,
     now: datetime,
 ) -> dict[str, Any]:
-    """A row of `event` for a change of the sum."""
+    """A row of `event` for a change of the sum, with everything that a document of that instant is headed by."""
     total, snapshot = standing.score, standing.snapshot
+    measured = snapshot.measured
     body = {
-        "score": total.score,
-        "score_upper": total.score_upper,
-        "coverage": total.coverage,
-        "verified_only": total.verified_only,
+        "team": snapshot.service.team,
+        "tier": snapshot.service.tier,
+        "type": snapshot.service.type.value,
+        "score": total.score if measured else None,
+        "score_upper": total.score_upper if measured else None,
+        "coverage": total.coverage if measured else None,
+        "verified_only": total.verified_only if measured else None,
         "level": total.level.value,
+        "exempt_rows": total.exempt_rows,
         "verdict": standing.decision.verdict.value if standing.decision else "",
         "reasons": list(standing.decision.reasons) if standing.decision else [],
         "checklist": {"version": snapshot.checklist.version, "digest": snapshot.checklist.digest},
         "taken_at": rfc3339(snapshot.taken_at),
         "rows": {row.id: row.status.value for row in snapshot.rows},
     }
-    before = "" if old is None or old.score is None else str(old.score)
-    after = "" if total.score is None else str(total.score)
-    return {
-        "service_id": service_id,
-        "checklist": snapshot.checklist.name,
-        "row": "",
-        "check_id": "",
-        "at": now,
-        "cycle_id": cycle_id,
-        "before": before,
-        "after": after,
-        "cause": cause,
-        "message": f"score {before or 'none'} to {after or 'none'}, {total.level.word}",
-        "body": json.dumps(body),
-        "demo": False,
-    }
+    before = "" if old is None or old["score"] is None else str(old["score"])
+    after = "" if body["score"] is None else str(body["score"])
+    return _event(
+        service_id,
+        snapshot.checklist.name,
+        at=now,
+        cycle_id=cycle_id,
+        before=before,
+        after=after,
+        cause=cause,
+        message=f"score {before or 'none'} to {after or 'none'}, {total.level.word}",
+        body=json.dumps(body),
+    )
+
+
+def dropped_event(service_id: int, checklist: str, score: float | None, now: datetime) -> dict[str, Any]:
+    """A row of `event` for a service that is no longer measured against a checklist."""
+    before = "" if score is None else str(score)
+    message = f"no longer measured against {checklist}"
+    return _event(service_id, checklist, at=now, before=before, cause="checklist", message=message)
 
 
 def summary_row(
-    service_id: int,
-    standing: Standing,
-    old: Any,  # noqa: ANN401 - a row of `summary`
-    basis: str,
-    now: datetime,
+    service_id: int, standing: Standing, old: Mapping[str, Any] | None, basis: str, now: datetime
 ) -> dict[str, Any]:
     """A row of `summary`; rows that became unknown keep when they were last proven."""
     total, snapshot = standing.score, standing.snapshot
     measured = snapshot.measured
-    proven: dict[str, int] = json.loads(old.last_proven) if old is not None else {}
-    before = dict(zip([row.id for row in snapshot.checklist.rows], old.rows if old is not None else "", strict=False))
-    for row in snapshot.rows:
-        if row.status is not Status.UNKNOWN:
-            proven.pop(row.id, None)
-        elif before.get(row.id, "u") != "u" and old is not None:
-            seen = [check.observed_at for check in row.checks if check.observed_at is not None]
-            proven[row.id] = int(min([*seen, now]).timestamp() * 1000)
     return {
         "service_id": service_id,
         "checklist": snapshot.checklist.name,
@@ -283,11 +315,28 @@ def summary_row(
         "verdict": standing.decision.verdict.value if standing.decision else "",
         "exempt_rows": total.exempt_rows,
         "rows": "".join(STATUS_LETTERS[row.status] for row in snapshot.rows),
-        "last_proven": json.dumps(proven),
+        "last_proven": json.dumps(_last_proven(snapshot, old, basis, now)),
         "basis": basis,
         "as_of": now,
+        "next_at": standing.next_at,
         "changed_at": now,
     }
+
+
+def _last_proven(snapshot: Snapshot, old: Mapping[str, Any] | None, basis: str, now: datetime) -> dict[str, int]:
+    if old is None:
+        return {}
+    proven: dict[str, int] = json.loads(old["last_proven"])
+    # Letters stand in the order of the checklist that they were made under.
+    same = old["basis"].split(" ")[0] == basis.split(" ", maxsplit=1)[0]
+    before = dict(zip([row.id for row in snapshot.checklist.rows], old["rows"] if same else "", strict=False))
+    for row in snapshot.rows:
+        if row.status is not Status.UNKNOWN:
+            proven.pop(row.id, None)
+        elif before.get(row.id, "u") != "u":
+            seen = [check.observed_at for check in row.checks if check.observed_at is not None]
+            proven[row.id] = to_number(min([*seen, now]))
+    return proven
 
 
 def day_row(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:

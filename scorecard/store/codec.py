@@ -6,17 +6,19 @@ import dataclasses
 import hashlib
 import json
 import zlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from scorecard.checklist import NotApplicable
 from scorecard.evidence import Absent, Answer, Evidence, Sample, Unavailable, Window
 from scorecard.evidence.upgrades import upgrade
 from scorecard.judge import Judged
-from scorecard.model import Cause, Service, Team
+from scorecard.model import Cause, GatePolicy, Service, Team
 
 _ABSENT = TypeAdapter(Absent)
 _UNAVAILABLE = TypeAdapter(Unavailable)
@@ -24,6 +26,7 @@ _JUDGED = TypeAdapter(Judged)
 _EXCLUSION = TypeAdapter(NotApplicable)
 _SERVICE = TypeAdapter(Service)
 _TEAM = TypeAdapter(Team)
+_POLICY = TypeAdapter(GatePolicy)
 
 
 @cache
@@ -56,10 +59,10 @@ def digest(text: str) -> str:
 def encode_answer(answer: Answer) -> str:
     """An answer as JSON, with its schema version."""
     if isinstance(answer, Unavailable):
-        return '{"unavailable":' + _UNAVAILABLE.dump_json(answer, exclude_defaults=True).decode() + "}"
+        return '{"unavailable":' + _dump(_UNAVAILABLE, answer, exclude_defaults=True) + "}"
     if isinstance(answer, Absent):
-        return '{"absent":' + _ABSENT.dump_json(answer).decode() + "}"
-    body = _adapter(type(answer)).dump_json(answer, exclude_defaults=True).decode()
+        return '{"absent":' + _dump(_ABSENT, answer) + "}"
+    body = _dump(_adapter(type(answer)), answer, exclude_defaults=True)
     return f'{{"schema":{answer.schema},"evidence":{body}}}'
 
 
@@ -108,7 +111,7 @@ def decode_window(kind: type[Evidence], packed: bytes) -> Window[Any] | None:
 
 def encode_judged(judged: Judged) -> str:
     """A finding as JSON."""
-    return _JUDGED.dump_json(judged, exclude_defaults=True).decode()
+    return _dump(_JUDGED, judged, exclude_defaults=True)
 
 
 def decode_judged(text: str) -> Judged:
@@ -118,7 +121,7 @@ def decode_judged(text: str) -> Judged:
 
 def encode_exclusion(exclusion: NotApplicable) -> str:
     """Why a row does not apply, as JSON."""
-    return _EXCLUSION.dump_json(exclusion, exclude_defaults=True).decode()
+    return _dump(_EXCLUSION, exclusion, exclude_defaults=True)
 
 
 def decode_exclusion(text: str) -> NotApplicable:
@@ -128,7 +131,7 @@ def decode_exclusion(text: str) -> NotApplicable:
 
 def encode_service(service: Service) -> str:
     """A service as JSON."""
-    return _SERVICE.dump_json(service, exclude_defaults=True).decode()
+    return _dump(_SERVICE, service, exclude_defaults=True)
 
 
 def decode_service(text: str) -> Service:
@@ -138,9 +141,43 @@ def decode_service(text: str) -> Service:
 
 def encode_team(team: Team) -> str:
     """A team as JSON."""
-    return _TEAM.dump_json(team, exclude_defaults=True).decode()
+    return _dump(_TEAM, team, exclude_defaults=True)
 
 
 def decode_team(text: str) -> Team:
     """Read what `encode_team` wrote."""
     return _TEAM.validate_json(text)
+
+
+def encode_policy(policy: GatePolicy) -> str:
+    """A launch bar as JSON."""
+    return _dump(_POLICY, policy)
+
+
+def clean(words: str) -> str:
+    """A text as both databases hold it: PostgreSQL has no NUL, neither has lone surrogates."""
+    return words.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _dump(adapter: TypeAdapter[Any], value: object, *, exclude_defaults: bool = False) -> str:
+    """A value as JSON. What a hostile answer left in it that no text can hold is replaced."""
+    try:
+        return adapter.dump_json(value, exclude_defaults=exclude_defaults).decode()
+    except PydanticSerializationError:
+        plain = adapter.dump_python(_cleaned(value), mode="json", exclude_defaults=exclude_defaults)
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _cleaned(value: Any) -> Any:  # noqa: ANN401 - any value made of dataclasses, tuples, mappings and texts
+    if isinstance(value, str) and type(value) is str:
+        return value.encode("utf-8", "replace").decode()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.replace(
+            value,
+            **{field.name: _cleaned(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init},
+        )
+    if isinstance(value, Mapping):
+        return {_cleaned(key): _cleaned(entry) for key, entry in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_cleaned(entry) for entry in value)
+    return value

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection, select
 
-from scorecard.checklist import Checklist
+from scorecard.checklist import Checklist, NotApplicable
 from scorecard.evidence import Evidence, Observation, Unavailable, Window
 from scorecard.gate import Decision, decide
 from scorecard.judge import Judged, RowResult, Seen, Snapshot, row_status
@@ -19,7 +18,7 @@ from scorecard.model import Cause, GatePolicy, Service, ServiceKey, Status, Waiv
 from scorecard.score import Score, score
 from scorecard.store import codec
 from scorecard.store.engine import chunks
-from scorecard.store.tables import evidence, finding, observation, service, waiver
+from scorecard.store.tables import MICROSECOND, evidence, finding, observation, service, waiver
 
 Times = Mapping[str, tuple[datetime, datetime]]
 """Kind of evidence to (observed at, expires at)."""
@@ -44,14 +43,31 @@ class Registered:
     service: Service
 
 
-def basis(checklist: Checklist, entry: Service, today: date) -> str:
-    """What a service's findings rest on besides evidence: the checklist, its definition, and what is excluded today.
+def basis(checklist: Checklist, entry: Service, today: date, policy: GatePolicy) -> str:
+    """What a service's sums rest on besides evidence, as four digests: see `BASIS`.
 
     When it changes every row is judged again from the stored evidence.
     """
     excluded = [row.id for row in checklist.rows if row.exclusion(entry, today)]
-    body = "\n".join([checklist.digest, codec.encode_service(entry), *excluded])
-    return "sha256:" + hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+    parts = (checklist.digest, codec.encode_service(entry), "\n".join(excluded), codec.encode_policy(policy))
+    return " ".join(codec.digest(part).removeprefix("sha256:")[:_DIGITS] for part in parts)
+
+
+BASIS = ("checklist", "service", "exemption", "checklist")
+"""What each part of a basis is of, as the cause of a change: checklist, definition, excluded rows, launch bar."""
+_DIGITS = 16
+
+
+def shifted(old: str | None, new: str) -> str:
+    """Why a basis differs from an older one: the checklist before the exclusions before the definition.
+
+    Empty where it does not; `service` for a service that had none.
+    """
+    if old is None:
+        return "service"
+    was, now = old.split(" "), new.split(" ")
+    moved = {word for word, before, after in zip(BASIS, was, now, strict=True) if before != after}
+    return next((word for word in ("checklist", "exemption", "service") if word in moved), "")
 
 
 def registered(connection: Connection, keys: Iterable[ServiceKey] | None = None) -> dict[ServiceKey, Registered]:
@@ -85,25 +101,22 @@ def load_times(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str
     return found
 
 
-def load_rows(
-    connection: Connection, ids: Mapping[int, Service], checklist: Checklist, today: date
-) -> dict[int, tuple[RowResult, ...]]:
-    """The stored rows of services under a checklist, in its order, not yet expired.
+Stored = dict[str, dict[str, Judged]]
+"""Row to check to finding."""
 
-    A row for which nothing is stored is unknown: never measured, or an exemption that ended since.
-    """
-    times = load_times(connection, list(ids))
-    stored: dict[int, dict[str, dict[str, Judged | None]]] = defaultdict(lambda: defaultdict(dict))
-    for part in chunks(list(ids)):
+
+def load_stored(connection: Connection, ids: Sequence[int], checklist: str) -> dict[int, Stored]:
+    """The stored findings of services under a checklist, with their times, not yet expired."""
+    times = load_times(connection, ids)
+    stored: dict[int, Stored] = {service_id: defaultdict(dict) for service_id in ids}
+    for part in chunks(ids):
         query = select(finding.c.service_id, finding.c.row, finding.c.check_id, finding.c.body).where(
-            finding.c.service_id.in_(part), finding.c.checklist == checklist.name
+            finding.c.service_id.in_(part), finding.c.checklist == checklist, finding.c.check_id != ""
         )
         for row in connection.execute(query):
-            judged = codec.decode_judged(row.body) if row.check_id else None
-            stored[row.service_id][row.row][row.check_id] = judged and timed(judged, times.get(row.service_id, {}))
-    return {
-        service_id: build_rows(entry, checklist, stored.get(service_id, {}), today) for service_id, entry in ids.items()
-    }
+            judged = timed(codec.decode_judged(row.body), times.get(row.service_id, {}))
+            stored[row.service_id][row.row][row.check_id] = judged
+    return stored
 
 
 def timed(judged: Judged, times: Times) -> Judged:
@@ -124,13 +137,22 @@ def untimed(judged: Judged, times: Times) -> Judged:
     return bare if timed(bare, times) == judged else judged
 
 
+def exclusions(entry: Service, checklist: Checklist, today: date) -> dict[str, NotApplicable]:
+    """The rows that do not apply to a service on a day, by id."""
+    found = ((row.id, row.exclusion(entry, today)) for row in checklist.rows)
+    return {row_id: exclusion for row_id, exclusion in found if exclusion}
+
+
 def build_rows(
-    entry: Service, checklist: Checklist, stored: Mapping[str, Mapping[str, Judged | None]], today: date
+    checklist: Checklist, stored: Mapping[str, Mapping[str, Judged]], excluded: Mapping[str, NotApplicable]
 ) -> tuple[RowResult, ...]:
-    """Rows from stored findings, in the checklist's order."""
+    """Rows from stored findings, in the checklist's order.
+
+    A row for which nothing is stored is unknown: never measured, or an exemption that ended since.
+    """
     rows = []
     for row in checklist.rows:
-        exclusion = row.exclusion(entry, today)
+        exclusion = excluded.get(row.id)
         if exclusion:
             rows.append(
                 RowResult(id=row.id, weight=row.weight, status=Status.NOT_APPLICABLE, checks=(), exclusion=exclusion)
@@ -172,6 +194,8 @@ class Standing:
     snapshot: Snapshot
     score: Score
     decision: Decision | None
+    next_at: datetime | None
+    """When time alone may change it; None for never."""
 
 
 def standing(
@@ -192,7 +216,25 @@ def standing(
         nearly_within=checklist.nearly_within,
     )
     asked = policy.checklist == checklist.name
-    return Standing(snapshot, total, decide(snapshot, policy, waivers, now) if asked else None)
+    decision = decide(snapshot, policy, waivers, now) if asked else None
+    coming = [at for at in _instants(rows, policy if asked else None, waivers if asked else ()) if at > now]
+    return Standing(snapshot, total, decision, min(coming, default=None))
+
+
+def _instants(rows: Iterable[RowResult], policy: GatePolicy | None, waivers: Iterable[Waiver]) -> Iterator[datetime]:
+    """Every instant at which time alone may change a sum."""
+    for row in rows:
+        if row.exclusion and row.exclusion.until:
+            yield datetime.combine(row.exclusion.until + timedelta(days=1), time(), UTC)
+        for check in row.checks:
+            if check.expires_at is not None and check.cause is not Cause.EXPIRED:
+                yield check.expires_at
+            if policy is not None and check.observed_at is not None:
+                yield check.observed_at + policy.measured_within + MICROSECOND
+    for granted in waivers:
+        if not granted.revoked:
+            yield granted.approved_at
+            yield granted.expires_at
 
 
 def load_seen(

@@ -18,6 +18,8 @@ from scorecard.store.views import CycleView
 
 ON_DEMAND = "on-demand"
 RUNNING, DONE, SKIPPED = "running", "done", "skipped"
+_ASKING = 1
+"""The lock under which ticks of measurements on demand are numbered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Cycles:
     ) -> int:
         """Plan a measurement that somebody asked for; returns the cycle."""
         with self.db.write() as connection:
+            self.db.alone(connection, _ASKING)
             tick = (connection.scalar(select(func.max(cycle.c.tick)).where(cycle.c.cadence == ON_DEMAND)) or 0) + 1
             return _insert(connection, ON_DEMAND, tick, shards, now, RUNNING, requested_by, detail)
 
@@ -89,14 +92,10 @@ class Cycles:
                 found.append(Planned(row.id, row.cadence, left, detail))
             return tuple(found)
 
-    def abandon(self, cycle_id: int, now: datetime) -> None:
-        """Give up a cycle whose shards cannot be measured any more."""
+    def close_cycle(self, cycle_id: int, now: datetime) -> None:
+        """Close a cycle of which every shard has its result."""
         with self.db.write() as connection:
-            connection.execute(
-                update(cycle)
-                .where(cycle.c.id == cycle_id, cycle.c.state == RUNNING)
-                .values(state=SKIPPED, finished_at=now)
-            )
+            finish_if_complete(connection, cycle_id, now)
 
     def cycle(self, cycle_id: int) -> CycleView | None:
         """One cycle."""
@@ -120,7 +119,12 @@ class Cycles:
 
 
 def finish_if_complete(connection: Connection, cycle_id: int, now: datetime) -> None:
-    """Close a cycle in the transaction of its last shard."""
+    """Close a cycle in the transaction of its last shard.
+
+    Two last shards at once would each miss the other's row, so each locks the cycle before it counts: at the end of its
+    transaction, which keeps nobody waiting, and without the key, which the other's `shard_run` refers to.
+    """
+    connection.execute(select(cycle.c.id).where(cycle.c.id == cycle_id).with_for_update(key_share=True)).all()
     done = select(func.count()).where(shard_run.c.cycle_id == cycle_id).scalar_subquery()
     connection.execute(
         update(cycle)

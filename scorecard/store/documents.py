@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import Connection, Row, and_, false, func, or_, select
 
-from scorecard.checklist import Checklist
-from scorecard.document import Document, document, rfc3339
+from scorecard.checklist import Checklist, NotApplicable
+from scorecard.document import Document, document
 from scorecard.evidence import Observation
 from scorecard.gate import Decision, cannot_tell
-from scorecard.judge import Judged, Seen, judge_check
-from scorecard.model import GatePolicy, Level, Service, ServiceKey, Waiver
+from scorecard.judge import Seen, judge_check
+from scorecard.model import GatePolicy, Level, Service, ServiceKey, Verdict, Waiver
 from scorecard.store import codec, current
 from scorecard.store.catalogued import find
 from scorecard.store.current import Applies, Policies, Standing
-from scorecard.store.engine import Database, chunks
-from scorecard.store.tables import day, event, evidence, service
+from scorecard.store.engine import Database, chunks, storable
+from scorecard.store.sums import load_held
+from scorecard.store.tables import day, event, evidence, service, waiver
 from scorecard.store.views import Change, DayScore
 
 
@@ -91,9 +93,11 @@ class Documents:
     def waivers(self, key: ServiceKey | None = None) -> tuple[Waiver, ...]:
         """All waivers, or those of one service."""
         with self.db.read() as connection:
-            entries = current.registered(connection, None if key is None else [key])
+            held = select(service.c.name, service.c.environment).join(waiver, waiver.c.service_id == service.c.id)
+            keys = [ServiceKey(*row) for row in connection.execute(held.distinct())] if key is None else [key]
+            entries = current.registered(connection, keys)
             found = current.load_waivers(connection, {entry.id: entry.service for entry in entries.values()})
-        return tuple(waiver for waivers in found.values() for waiver in waivers)
+        return tuple(granted for waivers in found.values() for granted in waivers)
 
     def history(
         self, keys: Sequence[ServiceKey], checklist: str, days: int, now: datetime
@@ -141,15 +145,20 @@ class Documents:
             .order_by(event.c.at.desc(), event.c.id.desc())
             .limit(limit)
         )
+        if not (storable(checklist) and storable(row)):
+            return ()
         with self.db.read() as connection:
             if key is not None:
                 query = query.where(event.c.service_id == (find(connection, key) or -1))
+            if before_id is not None:
+                # Newest first by instant: what expired unnoticed is written later than it happened.
+                last = select(event.c.at).where(event.c.id == before_id).scalar_subquery()
+                query = query.where(or_(event.c.at < last, and_(event.c.at == last, event.c.id < before_id)))
             for condition in (
                 event.c.row == row if row else None,
                 event.c.row == "" if scores_only else None,
                 event.c.at >= since if since else None,
                 event.c.at <= until if until else None,
-                event.c.id < before_id if before_id is not None else None,
             ):
                 if condition is not None:
                     query = query.where(condition)
@@ -158,65 +167,83 @@ class Documents:
     def _standing(
         self, connection: Connection, entry: current.Registered, checklist: Checklist, now: datetime
     ) -> Standing:
-        services = {entry.id: entry.service}
-        rows = current.load_rows(connection, services, checklist, now.date())
-        times = current.load_times(connection, [entry.id]).get(entry.id, {})
-        waivers = current.load_waivers(connection, services).get(entry.id, ())
-        taken_at = max((at for at, _ in times.values()), default=None)
-        policy = self.policies.of(entry.service.tier)
-        return current.standing(entry.service, checklist, rows[entry.id], policy, waivers, taken_at, now)
+        held = load_held(connection, {entry.id: entry.service}, checklist, self.policies)[0]
+        rows = current.build_rows(checklist, held.stored, current.exclusions(entry.service, checklist, now.date()))
+        return current.standing(entry.service, checklist, rows, held.policy, held.waivers, held.taken_at, now)
 
     def _past(
         self, connection: Connection, entry: current.Registered, checklist: Checklist, at: datetime
     ) -> Document | None:
         """Rebuild the document of a past instant from the last transition of each check before it.
 
-        Whatever expired has a transition of its own at that instant, so nothing is expired here.
+        Whatever expired has a transition of its own at that instant, so nothing is expired here. Seeded history has
+        no findings to show.
         """
-        same = and_(event.c.service_id == entry.id, event.c.checklist == checklist.name, event.c.at <= at)
+        past = _Past()
+        same = and_(
+            event.c.service_id == entry.id,
+            event.c.checklist == checklist.name,
+            event.c.at <= at,
+            event.c.demo == false(),
+        )
         newest = select(func.max(event.c.id).label("id")).where(same).group_by(event.c.row, event.c.check_id).subquery()
-        stored: dict[str, dict[str, Judged | None]] = defaultdict(dict)
-        digests: dict[str, str] = {}
-        total: dict[str, Any] = {}
         for row in connection.execute(select(event).join(newest, newest.c.id == event.c.id)):
-            body = json.loads(row.body)
-            if not row.row:
-                total = body
-            elif "finding" in body:
-                stored[row.row][row.check_id] = codec.decode_judged(json.dumps(body["finding"]))
-                digests |= body["evidence"]
-        if not total:
+            past.take(row)
+        if not past.total:
             return None
-        # What no version of then could look at has no transition.
+        past.fill(checklist, entry.service, at)
+        rows = current.build_rows(checklist, past.stored, past.excluded)
+        policy = self.policies.of(entry.service.tier)
+        standing = current.standing(entry.service, checklist, rows, policy, (), at, _BEGINNING)
+        observations = _past_evidence(connection, past.digests, at)
+        return past.over(document(standing.snapshot, standing.score, None, observations))
+
+
+@dataclass(slots=True)
+class _Past:
+    """What the transitions before an instant come to."""
+
+    stored: current.Stored = field(default_factory=lambda: defaultdict(dict))
+    excluded: dict[str, NotApplicable] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    total: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, row: Row[Any]) -> None:
+        body = json.loads(row.body)
+        if not row.row:
+            self.total = body
+        elif "exclusion" in body:
+            self.excluded[row.row] = codec.decode_exclusion(json.dumps(body["exclusion"]))
+        elif "finding" in body:
+            self.stored[row.row][row.check_id] = codec.decode_judged(json.dumps(body["finding"]))
+            self.digests |= body["evidence"]
+
+    def fill(self, checklist: Checklist, entry: Service, at: datetime) -> None:
+        """What no version of then could look at has no transition."""
+        then = self.total.get("checklist", {}).get("digest")
         for listed in checklist.rows:
+            if listed.id not in self.total["rows"] and then != checklist.digest:
+                continue
             for check in listed.checks:
-                if check.function is None and check.id not in stored[listed.id]:
-                    stored[listed.id][check.id] = judge_check(listed, check, entry.service, Seen(), at)
-        rows = current.build_rows(entry.service, checklist, stored, at.date())
-        standing = current.standing(
-            entry.service, checklist, rows, self.policies.of(entry.service.tier), (), at, _BEGINNING
-        )
-        observations = _past_evidence(connection, digests, at)
-        rebuilt = document(standing.snapshot, standing.score, None, observations)
-        rebuilt |= {
-            name: total[name]
-            for name in ("score", "score_upper", "coverage", "verified_only", "level")
-            if name in total
-        }
-        rebuilt["taken_at"] = total.get("taken_at") or rfc3339(at)
-        rebuilt["checklist"] = (
-            {"name": checklist.name, **total["checklist"]} if "checklist" in total else rebuilt["checklist"]
-        )
-        if total.get("verdict"):
-            verdict = total["verdict"]
-            rebuilt["gate"] = {
-                "verdict": verdict,
-                "reasons": total.get("reasons", []),
-                "exit_code": {"go": 0, "no-go": 1}.get(verdict, 3),
-            }
+                if check.id not in self.stored[listed.id] and (check.function is None or then == checklist.digest):
+                    seen = Seen(probed=frozenset())
+                    self.stored[listed.id][check.id] = judge_check(listed, check, entry, seen, at)
+
+    def over(self, rebuilt: Document) -> Document:
+        """The document with its head as it was then."""
+        total = self.total
+        rebuilt["rows"] = [row for row in rebuilt["rows"] if row["id"] in total["rows"]]
+        for name in ("team", "tier", "type", *_SCORES):
+            rebuilt[name] = total[name]
+        rebuilt["taken_at"] = total["taken_at"]
+        rebuilt["checklist"] = {"name": rebuilt["checklist"]["name"], **total["checklist"]}
+        if total["verdict"]:
+            code = Verdict(total["verdict"]).exit_code
+            rebuilt["gate"] = {"verdict": total["verdict"], "reasons": total["reasons"], "exit_code": code}
         return rebuilt
 
 
+_SCORES = ("score", "score_upper", "coverage", "verified_only", "level", "exempt_rows")
 _BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 

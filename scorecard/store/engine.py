@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 _BUSY_SECONDS = 15
 _CHUNK = 500
+_CONNECTIONS = 40
+"""Lanes of work, web threads and the beat may all hold one at the same time."""
 
 
 class StoreError(Exception):
@@ -42,6 +45,10 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self._lock: int | None = None
         self.path: Path | None = None
+        # SQLite has one writer: threads queue here, where waiting costs no connection and no polling.
+        self._turn: Any = threading.Lock() if self.sqlite else nullcontext()
+        self.trouble = ""
+        """Why the last transaction could not be written; empty once one was."""
         if self.sqlite:
             if not parsed.database or parsed.database == ":memory:":
                 raise StoreError("store: an SQLite store is a file, such as sqlite:///scorecard.db")
@@ -49,22 +56,35 @@ class Database:
             self.engine = _sqlite_engine(self.path)
         else:
             try:
-                self.engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+                self.engine = _postgres_engine(parsed.set(drivername="postgresql+psycopg"))
             except ModuleNotFoundError as error:
                 raise StoreError("store: PostgreSQL needs: pip install 'readiness-scorecard[postgres]'") from error
+        self.address = parsed.set(drivername=parsed.get_backend_name())
         self.url = parsed.render_as_string(hide_password=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view for reading."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        """A consistent view for reading: nothing that is done in it stays."""
+        with self.engine.connect() as connection:
+            if not self.sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            transaction = connection.begin()
+            try:
+                yield connection
+            finally:
+                if transaction.is_active:
+                    transaction.rollback()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that is stored whole or not at all."""
-        with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
-            yield connection
+        try:
+            with self._turn, self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            self.trouble = problem(error)
+            raise
+        self.trouble = ""
 
     def own(self) -> None:
         """Become the one process that writes to an SQLite store, until it ends.
@@ -99,19 +119,22 @@ class Database:
             os.close(self._lock)
             self._lock = None
 
-    def upsert(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-        """Insert rows, or replace those with the same primary key."""
+    def alone(self, connection: Connection, what: int) -> None:
+        """Until the end of the transaction nobody else does the same kind of work; on SQLite a writer is alone."""
+        if not self.sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:what)"), {"what": what})
+
+    def upsert(
+        self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, adding: Sequence[str] = ()
+    ) -> None:
+        """Insert rows, or replace those with the same primary key; the columns of `adding` are added up instead."""
         if not rows:
             return
         keys = [column.name for column in table.primary_key]
         insert = (sqlite.insert if self.sqlite else postgresql.insert)(table)
-        update = {name: insert.excluded[name] for name in rows[0] if name not in keys}
-        statement = (
-            insert.on_conflict_do_update(index_elements=keys, set_=update)
-            if update
-            else insert.on_conflict_do_nothing(index_elements=keys)
-        )
-        connection.execute(statement, list(rows))
+        update: dict[str, Any] = {name: insert.excluded[name] for name in rows[0] if name not in keys}
+        update |= {name: table.c[name] + insert.excluded[name] for name in adding}
+        connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=update), list(rows))
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         """Insert rows whose key is not there yet; leave the others as they are."""
@@ -119,11 +142,25 @@ class Database:
             insert = (sqlite.insert if self.sqlite else postgresql.insert)(table)
             connection.execute(insert.on_conflict_do_nothing(), list(rows))
 
+    def claim(self, connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+        """Insert one row; False where its key is taken, after waiting for whoever is taking it."""
+        insert = (sqlite.insert if self.sqlite else postgresql.insert)(table)
+        return connection.execute(insert.on_conflict_do_nothing().values(row)).rowcount == 1
+
 
 def chunks(ids: Sequence[Any], size: int = _CHUNK) -> Iterator[Sequence[Any]]:
     """Split a list of ids: both databases limit the parameters of one statement."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]
+
+
+def storable(words: str) -> bool:
+    """Whether a database can be asked about a text: PostgreSQL has no NUL, neither has lone surrogates."""
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in words
 
 
 def problem(error: Exception) -> str:
@@ -134,17 +171,25 @@ def problem(error: Exception) -> str:
 
 
 def check(database: Database) -> str:
-    """Whether the database answers: empty, or what it says."""
+    """Whether the database answers, and takes what is written: empty, or what it says."""
     try:
         with database.read() as connection:
             connection.execute(text("SELECT 1"))
-    except (OperationalError, DBAPIError) as error:
+        if database.trouble and database.owned:
+            # The last transaction failed. A row that is written again as it is needs a page, as any other would.
+            with database.write() as connection:
+                connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+    except (SQLAlchemyError, OSError) as error:
         return problem(error)
     return ""
 
 
 def _sqlite_engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS})
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS},
+        pool_size=_CONNECTIONS,
+    )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3's connection
@@ -154,6 +199,7 @@ def _sqlite_engine(path: Path) -> Engine:
         cursor.execute("PRAGMA synchronous=FULL")  # what was acknowledged survives a power cut
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-16000")
+        cursor.execute("PRAGMA temp_store=MEMORY")  # a full disk keeps no list from being read
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -162,3 +208,7 @@ def _sqlite_engine(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _postgres_engine(url: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's URL
+    return create_engine(url, pool_pre_ping=True, pool_size=_CONNECTIONS, connect_args={"connect_timeout": 5})

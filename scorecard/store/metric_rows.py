@@ -8,54 +8,50 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, FromClause, and_, or_, select
 
-from scorecard.checklist import Checklist
 from scorecard.evidence import Endpoint, HealthEndpoints, Reply
 from scorecard.model import ServiceKey, Status
 from scorecard.store import codec, current
-from scorecard.store.current import Policies
-from scorecard.store.engine import Database, chunks
+from scorecard.store.engine import chunks
 from scorecard.store.lists import to_summary
-from scorecard.store.tables import from_millis, observation, service, summary, to_millis
+from scorecard.store.standing import Standings
+from scorecard.store.tables import former_name, from_number, observation, service, to_number
 from scorecard.store.views import EndpointFacts, MetricChanges, MetricRow, Summary
 
 _OVERLAP = timedelta(seconds=5)
 """Rows are read again this long, since a transaction becomes visible after the instant it writes."""
 
 
-class MetricRows:
+class MetricRows(Standings):
     """The part of the store that metrics are made from."""
-
-    db: Database
-    checklists: Mapping[str, Checklist]
-    policies: Policies
 
     def metric_rows(self, now: datetime, since: int = 0) -> MetricChanges:
         """What `/metrics` shows of services that changed since an earlier call's `seq`; everything for 0."""
-        after = from_millis(since) - _OVERLAP if since else None
+        after = from_number(since) - _OVERLAP if since else None
         with self.db.read() as connection:
+            sums = self.sums(connection, now)
             query = select(service).where(service.c.active)
             if after is not None:
                 moved = or_(
                     service.c.changed_at >= after,
-                    service.c.id.in_(select(summary.c.service_id).where(summary.c.changed_at >= after)),
+                    # What nobody wrote down yet has `now` as the instant of its change.
+                    service.c.id.in_(select(sums.c.service_id).where(sums.c.changed_at >= after)),
                     service.c.id.in_(select(observation.c.service_id).where(observation.c.at >= after)),
                 )
                 query = query.where(moved)
             found = list(connection.execute(query))
-            gone = select(service.c.name, service.c.environment).where(~service.c.active)
-            if after is not None:
-                gone = gone.where(service.c.changed_at >= after)
-            removed = tuple(ServiceKey(row.name, row.environment) for row in connection.execute(gone))
-            rows = tuple(row for part in chunks(found) for row in self._metric_rows(connection, part, now))
-        return MetricChanges(to_millis(now), rows, removed, complete=after is None)
+            rows = tuple(row for part in chunks(found) for row in self._metric_rows(connection, part, sums, now))
+            removed = _gone(connection, after)
+        return MetricChanges(to_number(now), rows, removed, complete=after is None)
 
-    def _metric_rows(self, connection: Connection, found: Sequence[Any], now: datetime) -> list[MetricRow]:
+    def _metric_rows(
+        self, connection: Connection, found: Sequence[Any], sums_now: FromClause, now: datetime
+    ) -> list[MetricRow]:
         ids = [row.id for row in found]
         times = current.load_times(connection, ids)
         sums: dict[int, dict[str, Any]] = defaultdict(dict)
-        for row in connection.execute(select(summary).where(summary.c.service_id.in_(ids))):
+        for row in connection.execute(select(sums_now).where(sums_now.c.service_id.in_(ids))):
             sums[row.service_id][row.checklist] = row
         endpoints = _endpoints(connection, ids, now)
         services = {row.id: codec.decode_service(row.document) for row in found}
@@ -102,7 +98,7 @@ class MetricRows:
                 kinds = {kind.kind() for check in row.checks for kind in check.kinds}
                 times = [seen[kind][0] for kind in kinds if kind in seen]
                 if status is Status.UNKNOWN and row.id in kept:
-                    proven[row.id] = from_millis(kept[row.id])
+                    proven[row.id] = from_number(kept[row.id])
                 elif status in {Status.PASS, Status.WARN, Status.FAIL} and times:
                     proven[row.id] = min(times)
         return tuple(sorted(proven.items()))
@@ -121,6 +117,23 @@ class _Joined:
             if name in row._fields:
                 return getattr(row, name)
         raise AttributeError(name)
+
+
+def _gone(connection: Connection, after: datetime | None) -> tuple[ServiceKey, ...]:
+    """Keys that no active service has: of services that went, and former names."""
+    query = select(service.c.name, service.c.environment)
+    went = query.where(~service.c.active)
+    if after is not None:
+        went = went.where(service.c.changed_at >= after)
+    named = select(former_name.c.name, former_name.c.environment)
+    if after is not None:
+        named = named.join(service, service.c.id == former_name.c.service_id).where(service.c.changed_at >= after)
+    keys = {ServiceKey(row.name, row.environment) for each in (went, named) for row in connection.execute(each)}
+    taken: set[ServiceKey] = set()
+    for part in chunks(sorted({key.name for key in keys})):
+        active = connection.execute(query.where(service.c.active, service.c.name.in_(part)))
+        taken |= {ServiceKey(row.name, row.environment) for row in active}
+    return tuple(sorted(keys - taken))
 
 
 def _endpoints(connection: Connection, ids: Sequence[int], now: datetime) -> dict[int, tuple[EndpointFacts, ...]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, and_, delete, func, insert, or_, select, tuple_, type_coerce
+from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from scorecard.checklist import Checklist
 from scorecard.evidence import Unavailable
@@ -15,25 +15,24 @@ from scorecard.judge import Judged
 from scorecard.model import Cause, ServiceKey
 from scorecard.store import codec, current
 from scorecard.store.changes import (
-    SUMMED,
     Changes,
     Known,
     ServiceResult,
     cause_of_change,
     day_row,
+    ended_event,
     event_row,
     exclusion_event,
     exclusion_row,
     finding_row,
     kept_evidence,
     observation_row,
-    score_event,
     state,
-    summary_row,
 )
 from scorecard.store.current import Applies, Policies, Registered
 from scorecard.store.cycles import finish_if_complete
 from scorecard.store.engine import Database, chunks
+from scorecard.store.sums import Walked, add_up, load_held, walk
 from scorecard.store.tables import (
     cycle,
     day,
@@ -45,8 +44,9 @@ from scorecard.store.tables import (
     service,
     shard_run,
     summary,
-    waiver,
 )
+
+_SETTLED_AT_ONCE = 200
 
 
 class Results:
@@ -63,56 +63,51 @@ class Results:
         """Store what a shard of a cycle found, exactly once.
 
         False where this shard has its effect already. Findings older than those stored are left out.
+
+        Raises:
+            LookupError: there is no such cycle.
         """
         with self.db.write() as connection:
             if not self._claim(connection, cycle_id, shard, results, started, finished):
                 return False
             known = current.registered(connection, [result.key for result in results])
-            ids = sorted(entry.id for entry in known.values())
-            for part in chunks(ids):
-                # On PostgreSQL two shards of one service add it up one after the other; SQLite has one writer anyway.
-                connection.execute(
-                    select(service.c.id).where(service.c.id.in_(part)).order_by(service.c.id).with_for_update()
-                ).all()
+            entries = {entry.id: entry for entry in known.values()}
+            _lock(connection, sorted(entries))
+            # What expired before we looked again is history of its own.
+            self._settle(connection, entries, started)
             fresh = self._observe(connection, cycle_id, results, known, finished)
             changes = self._compare(connection, cycle_id, fresh, known, finished)
-            self._write(connection, changes, {entry.id: entry for entry in known.values()}, cycle_id, finished)
+            self._write(connection, changes, entries, cycle_id, finished)
             finish_if_complete(connection, cycle_id, finished)
             return True
 
     def settle(self, now: datetime) -> int:
-        """Write down what expired since the sums were made: findings, events at the instant of expiry, sums.
+        """Write down what time alone changed since the sums were made: findings, events at their instants, sums.
 
         A pure function of what is stored and of `now`; it may run anywhere and any number of times. Returns how many
-        services moved.
+        services it looked at.
         """
         with self.db.read() as connection:
-            ids = self._crossed(connection, now)
-        for part in chunks(ids, 200):
+            query = select(summary.c.service_id).where(summary.c.next_at <= now).distinct()
+            ids = sorted(connection.scalars(query))
+        for part in chunks(ids, _SETTLED_AT_ONCE):
             with self.db.write() as connection:
+                _lock(connection, part)
+                query = select(service.c.id, service.c.document).where(service.c.id.in_(part))
                 entries = {
-                    row.id: Registered(row.id, codec.decode_service(row.document))
-                    for row in connection.execute(
-                        select(service.c.id, service.c.document)
-                        .where(service.c.id.in_(part))
-                        .order_by(service.c.id)
-                        .with_for_update()
-                    )
+                    row.id: Registered(row.id, codec.decode_service(row.document)) for row in connection.execute(query)
                 }
-                changes = self._expired(connection, entries, now)
-                changes.moved |= {
-                    (service_id, name)
-                    for service_id, entry in entries.items()
-                    for name in self.checklists
-                    if self.applies(name, entry.service)
-                }
-                self._write(connection, changes, entries, 0, now)
+                self._settle(connection, entries, now)
         return len(ids)
 
     def roll_up(self, now: datetime) -> None:
         """Keep the day's score of every service that was looked at within a day."""
         recent = select(observation.c.service_id).where(observation.c.at > now - timedelta(days=1))
-        query = select(summary).where(summary.c.service_id.in_(recent))
+        query = (
+            select(summary)
+            .join(service, service.c.id == summary.c.service_id)
+            .where(service.c.active, summary.c.service_id.in_(recent))
+        )
         with self.db.write() as connection:
             rows = [day_row(dict(row), now) for row in connection.execute(query).mappings()]
             for part in chunks(rows):
@@ -132,7 +127,8 @@ class Results:
                 name
                 for name, checklist in self.checklists.items()
                 if self.applies(name, entry.service)
-                and found[entry.id].get(name) != current.basis(checklist, entry.service, now.date())
+                and found[entry.id].get(name)
+                != current.basis(checklist, entry.service, now.date(), self.policies.of(entry.service.tier))
             )
             for key, entry in entries.items()
         }
@@ -148,45 +144,20 @@ class Results:
         started: datetime,
         finished: datetime,
     ) -> bool:
-        answers = [seen.value for result in results for seen in result.observations]
-        unanswered = sum(isinstance(value, Unavailable) for value in answers)
-        counts = {"services": len(results), "answered": len(answers) - unanswered, "unknown": unanswered}
-        taken = connection.scalar(
-            select(func.count()).where(shard_run.c.cycle_id == cycle_id, shard_run.c.shard == shard)
-        )
-        if taken:
-            return False
-        connection.execute(
-            insert(shard_run).values(cycle_id=cycle_id, shard=shard, started_at=started, finished_at=finished, **counts)
-        )
-        self._count_hour(connection, cycle_id, shard, counts, started, finished)
-        return True
-
-    def _count_hour(
-        self,
-        connection: Connection,
-        cycle_id: int,
-        shard: str,
-        counts: Mapping[str, int],
-        started: datetime,
-        finished: datetime,
-    ) -> None:
         cadence = connection.scalar(select(cycle.c.cadence).where(cycle.c.id == cycle_id))
         if cadence is None:
             raise LookupError(f"there is no cycle {cycle_id}")
-        at = finished.replace(minute=0, second=0, microsecond=0)
-        key = and_(hour.c.cadence == cadence, hour.c.shard == shard, hour.c.hour == at)
-        old = connection.execute(select(hour).where(key)).first()
+        answers = [seen.value for result in results for seen in result.observations]
+        unanswered = sum(isinstance(value, Unavailable) for value in answers)
+        counts = {"services": len(results), "answered": len(answers) - unanswered, "unknown": unanswered}
+        key = {"cycle_id": cycle_id, "shard": shard, "started_at": started, "finished_at": finished}
+        if not self.db.claim(connection, shard_run, key | counts):
+            return False
         took = int((finished - started).total_seconds() * 1000)
-        row = {
-            "cadence": cadence,
-            "shard": shard,
-            "hour": at,
-            "runs": 1 + (old.runs if old else 0),
-            "milliseconds": took + (old.milliseconds if old else 0),
-        }
-        row |= {name: count + (getattr(old, name) if old else 0) for name, count in counts.items()}
-        self.db.upsert(connection, hour, [row])
+        at = finished.replace(minute=0, second=0, microsecond=0)
+        row = {"cadence": cadence, "shard": shard, "hour": at, "runs": 1, "milliseconds": took, **counts}
+        self.db.upsert(connection, hour, [row], adding=("runs", "milliseconds", *counts))
+        return True
 
     def _observe(
         self,
@@ -216,7 +187,7 @@ class Results:
                 rows.append(observed)
                 if kept:
                     shared[kept["digest"]] = kept
-        for kept_part in chunks(list(shared.values())):
+        for kept_part in chunks(sorted(shared.values(), key=lambda row: row["digest"])):
             self.db.insert_new(connection, evidence, kept_part)
         for part in chunks(rows):
             self.db.upsert(connection, observation, part)
@@ -238,17 +209,36 @@ class Results:
             touched = {row for result in results for pairs in result.judged.values() for row, _ in pairs}
             query = query.where(finding.c.row.in_(sorted(touched)))
         digests: dict[int, dict[str, str]] = defaultdict(dict)
+        bases: dict[int, dict[str, str]] = defaultdict(dict)
         for part in chunks(list(ids)):
             for row in connection.execute(query.where(finding.c.service_id.in_(part))):
                 stored[row.service_id][row.checklist, row.row, row.check_id] = row
             seen = select(observation.c.service_id, observation.c.kind, observation.c.digest)
             for row in connection.execute(seen.where(observation.c.service_id.in_(part))):
                 digests[row.service_id][row.kind] = row.digest
+            old = select(summary.c.service_id, summary.c.checklist, summary.c.basis)
+            for row in connection.execute(old.where(summary.c.service_id.in_(part))):
+                bases[row.service_id][row.checklist] = row.basis
         changes = Changes()
+        entries = {entry.id: entry for entry in known.values()}
         for service_id, result in ids.items():
-            known_of = Known(stored[service_id], times.get(service_id, {}), digests[service_id])
+            shifts = self._shifts(entries[service_id], result.complete, bases[service_id], now)
+            known_of = Known(stored[service_id], times.get(service_id, {}), digests[service_id], shifts)
             self._compare_one(changes, service_id, result, known_of, cycle_id, now)
         return changes
+
+    def _shifts(
+        self, entry: Registered, complete: Iterable[str], bases: Mapping[str, str], now: datetime
+    ) -> dict[str, str]:
+        """By what the basis of each checklist that was judged whole differs from before."""
+        policy = self.policies.of(entry.service.tier)
+        return {
+            name: current.shifted(
+                bases.get(name), current.basis(self.checklists[name], entry.service, now.date(), policy)
+            )
+            for name in complete
+            if name in self.checklists
+        }
 
     def _compare_one(
         self,
@@ -263,8 +253,15 @@ class Results:
         for name in result.complete:
             changes.moved.add((service_id, name))
             judged_now = {(name, row, judged.id) for row, judged in result.judged.get(name, ())}
-            judged_now |= {(name, row, "") for row, _ in result.excluded.get(name, ())}
-            changes.gone += [(service_id, *key) for key in stored if key[0] == name and key not in judged_now]
+            excluded = {row for row, _ in result.excluded.get(name, ())}
+            for key, old in stored.items():
+                if key[0] != name or key in judged_now or (key[1] in excluded and not key[2]):
+                    continue
+                changes.gone.append((service_id, *key))
+                # A row that ceased to apply takes its checks with it, and says so itself.
+                if key[1] not in excluded:
+                    place, shift = (service_id, *key), known.shifts.get(name, "")
+                    changes.events.append(ended_event(place, old.status, shift, cycle_id, now))
         for name, pairs in result.judged.items():
             for row_id, judged in pairs:
                 self._compare_finding(changes, (service_id, name, row_id), judged, result, known, cycle_id, now)
@@ -274,7 +271,6 @@ class Results:
                 old = stored.get((name, row_id, ""))
                 if old is None or old.body != body:
                     changes.findings.append(exclusion_row(service_id, name, row_id, body, now, cycle_id))
-                if old is None:
                     changes.events.append(exclusion_event(service_id, name, row_id, exclusion, body, cycle_id, now))
 
     def _compare_finding(
@@ -290,7 +286,7 @@ class Results:
         service_id, name, row_id = place
         old = known.findings.get((name, row_id, judged.id))
         body = codec.encode_judged(current.untimed(judged, known.times))
-        if old is not None and (old.body == body or _overtaken(judged, result, known.times)):
+        if old is not None and old.body == body:
             return
         before = codec.decode_judged(old.body) if old is not None else None
         moved = before is None or state(before) != state(judged)
@@ -301,46 +297,21 @@ class Results:
         changes.moved.add((service_id, name))
         # What this version cannot look at begins as it stays: a transition would say nothing.
         if before is not None or judged.cause is not Cause.NOT_SUPPORTED:
-            cause = cause_of_change(before, judged, whole=name in result.complete and before is not None)
+            cause = cause_of_change(before, judged, known.shifts.get(name, ""))
             kept = kept_evidence(changes, judged, result, known.digests)
             changes.events.append(event_row(service_id, name, row_id, judged, before, cause, kept, cycle_id, now))
 
-    def _expired(self, connection: Connection, entries: Mapping[int, Registered], now: datetime) -> Changes:
-        changes = Changes()
-        times = current.load_times(connection, list(entries))
-        query = select(finding).where(finding.c.service_id.in_(list(entries)), finding.c.check_id != "")
-        for row in connection.execute(query):
-            judged = current.timed(codec.decode_judged(row.body), times.get(row.service_id, {}))
-            after = judged.at(now)
-            if after is judged or judged.expires_at is None:
-                continue
-            body = codec.encode_judged(after)
-            since = judged.expires_at
-            changes.findings.append(
-                finding_row(row.service_id, row.checklist, row.row, after, body, since, row.cycle_id)
-            )
-            changes.events.append(
-                event_row(row.service_id, row.checklist, row.row, after, judged, "expiry", {}, row.cycle_id, since)
-            )
-        return changes
-
-    def _crossed(self, connection: Connection, now: datetime) -> list[int]:
-        aged = [and_(observation.c.expires_at <= now, observation.c.expires_at > summary.c.as_of)]
-        for within in {policy.measured_within for policy in self.policies.by_tier.values()}:
-            # Milliseconds are compared as numbers: `at + within` crosses `now` where `at` crosses `now - within`.
-            limit = int(within / timedelta(milliseconds=1))
-            as_of = type_coerce(summary.c.as_of, BigInteger)
-            aged.append(
-                and_(observation.c.at <= now - within, type_coerce(observation.c.at, BigInteger) > as_of - limit)
-            )
-        by_age = select(observation.c.service_id).join(summary, summary.c.service_id == observation.c.service_id)
-        ended = (
-            select(waiver.c.service_id)
-            .join(summary, summary.c.service_id == waiver.c.service_id)
-            .where(waiver.c.expires_at <= now, waiver.c.expires_at > summary.c.as_of)
-        )
-        found = set(connection.scalars(by_age.where(or_(*aged)).distinct())) | set(connection.scalars(ended.distinct()))
-        return sorted(found)
+    def _settle(self, connection: Connection, entries: Mapping[int, Registered], now: datetime) -> None:
+        due: dict[str, list[int]] = defaultdict(list)
+        for part in chunks(list(entries)):
+            query = select(summary.c.service_id, summary.c.checklist)
+            for row in connection.execute(query.where(summary.c.service_id.in_(part), summary.c.next_at <= now)):
+                due[row.checklist].append(row.service_id)
+        for name, ids in due.items():
+            if name in self.checklists:
+                services = {service_id: entries[service_id].service for service_id in ids}
+                held = load_held(connection, services, self.checklists[name], self.policies)
+                self._write_sums(connection, [walk(one, now) for one in held])
 
     def _write(
         self,
@@ -355,73 +326,34 @@ class Results:
             connection.execute(delete(finding).where(key.in_(part)))
         for rows in chunks(changes.findings):
             self.db.upsert(connection, finding, rows)
-        for rows in chunks(list(changes.shared.values())):
+        for rows in chunks(sorted(changes.shared.values(), key=lambda row: row["digest"])):
             self.db.insert_new(connection, evidence, rows)
-        for name, checklist in self.checklists.items():
-            ids = [service_id for service_id, moved in changes.moved if moved == name and service_id in entries]
-            causes = changes.causes(name)
-            for part in chunks(ids):
-                changes.events += self._sum_up(
-                    connection,
-                    checklist,
-                    {service_id: entries[service_id] for service_id in part},
-                    causes,
-                    cycle_id,
-                    now,
-                )
+        for part in chunks(sorted(changes.referred)):
+            # Evidence that history refers to is kept from now on, not from when it was first seen.
+            connection.execute(update(evidence).where(evidence.c.digest.in_(part)).values(stored_at=now))
         if changes.events:
             connection.execute(insert(event), changes.events)
+        for name, checklist in self.checklists.items():
+            ids = sorted(service_id for service_id, moved in changes.moved if moved == name and service_id in entries)
+            causes = changes.causes(name)
+            services = {service_id: entries[service_id].service for service_id in ids}
+            held = load_held(connection, services, checklist, self.policies)
+            walked = [add_up(one, now, cause=causes.get(one.id, ""), cycle_id=cycle_id) for one in held]
+            self._write_sums(connection, walked)
 
-    def _sum_up(
-        self,
-        connection: Connection,
-        checklist: Checklist,
-        entries: Mapping[int, Registered],
-        causes: Mapping[int, str],
-        cycle_id: int,
-        now: datetime,
-    ) -> list[dict[str, Any]]:
-        services = {service_id: entry.service for service_id, entry in entries.items()}
-        rows = current.load_rows(connection, services, checklist, now.date())
-        times = current.load_times(connection, list(services))
-        waivers = current.load_waivers(connection, services)
-        query = select(summary).where(summary.c.service_id.in_(list(services)), summary.c.checklist == checklist.name)
-        before = {row.service_id: row for row in connection.execute(query)}
-        written, events = [], []
-        for service_id, entry in services.items():
-            taken_at = max((at for at, _ in times.get(service_id, {}).values()), default=None)
-            standing = current.standing(
-                entry,
-                checklist,
-                rows[service_id],
-                self.policies.of(entry.tier),
-                waivers.get(service_id, ()),
-                taken_at,
-                now,
-            )
-            old = before.get(service_id)
-            row = summary_row(service_id, standing, old, current.basis(checklist, entry, now.date()), now)
-            written.append(row)
-            if old is None or any(getattr(old, name) != row[name] for name in SUMMED):
-                ended = any(
-                    old is not None and old.as_of < each.expires_at <= now for each in waivers.get(service_id, ())
-                )
-                cause = causes.get(service_id) or ("waiver" if ended else "expiry")
-                events.append(score_event(service_id, standing, old, cause, cycle_id, now))
-        self.db.upsert(connection, summary, written)
-        self.db.upsert(connection, day, [day_row(row, now) for row in written])
-        return events
+    def _write_sums(self, connection: Connection, walked: Sequence[Walked]) -> None:
+        for part in chunks(walked):
+            self.db.upsert(connection, summary, [one.sum for one in part if one.sum is not None])
+            self.db.upsert(connection, finding, [row for one in part for row in one.findings.values()])
+            self.db.upsert(connection, day, [row for one in part for row in one.days.values()])
+            events = [row for one in part for row in one.events]
+            if events:
+                connection.execute(insert(event), events)
 
 
-def _overtaken(judged: Judged, result: ServiceResult, times: current.Times) -> bool:
-    """Whether another run stored newer evidence for a finding while this one, which did not ask for it, went on.
-
-    Two first cycles judge a service whole at the same time; the slower must not take the quicker one's findings back.
-    """
-    observed = {seen.kind.kind() for seen in result.observations}
-    newer = [times[kind][0] for kind in judged.kinds if kind in times and kind not in observed]
-    if not newer or len(newer) < sum(kind not in observed for kind in judged.kinds):
-        return False
-    if judged.observed_at is None:
-        return judged.cause is Cause.NO_DATA
-    return judged.observed_at < min(newer)
+def _lock(connection: Connection, ids: Sequence[int]) -> None:
+    """On PostgreSQL two shards of one service add it up one after the other; SQLite has one writer anyway."""
+    for part in chunks(ids):
+        # The key is left free: a row that refers to the service need not wait.
+        query = select(service.c.id).where(service.c.id.in_(part)).order_by(service.c.id)
+        connection.execute(query.with_for_update(key_share=True)).all()

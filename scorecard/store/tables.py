@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -35,30 +35,36 @@ metadata = MetaData(naming_convention=NAMING)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def to_millis(at: datetime) -> int:
-    """An instant as milliseconds since the epoch; integers compare and index alike in both databases."""
-    delta = at - _EPOCH
-    return (delta.days * 86400 + delta.seconds) * 1000 + delta.microseconds // 1000
+MICROSECOND = timedelta(microseconds=1)
 
 
-def from_millis(value: int) -> datetime:
-    """The instant that `to_millis` wrote."""
-    return datetime.fromtimestamp(value / 1000, UTC)
+def to_number(at: datetime) -> int:
+    """An instant as microseconds since the epoch: integers compare and index alike in both databases.
+
+    Nothing is rounded away: a finding of which the times are those of its evidence is stored without them, so what is
+    read back must be what was written.
+    """
+    return (at - _EPOCH) // MICROSECOND
+
+
+def from_number(value: int) -> datetime:
+    """The instant that `to_number` wrote."""
+    return _EPOCH + timedelta(microseconds=value)
 
 
 class Instant(TypeDecorator[datetime]):
-    """A UTC instant, stored as integer milliseconds."""
+    """A UTC instant, stored as integer microseconds."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
         """To the database."""
-        return None if value is None else to_millis(value)
+        return None if value is None else to_number(value)
 
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
         """From the database."""
-        return None if value is None else from_millis(value)
+        return None if value is None else from_number(value)
 
 
 _KEY = BigInteger().with_variant(Integer, "sqlite")
@@ -198,9 +204,10 @@ summary = Table(
     Column("verdict", String(16), nullable=False),
     Column("exempt_rows", Integer, nullable=False),
     Column("rows", String(200), nullable=False),  # a letter per row of the checklist, in its order
-    Column("last_proven", Text, nullable=False),  # row -> milliseconds, for rows that are unknown now
-    Column("basis", String(71), nullable=False),  # digest of checklist and service definition
+    Column("last_proven", Text, nullable=False),  # row -> microseconds, for rows that are unknown now
+    Column("basis", String(80), nullable=False),  # digests of checklist, definition, exclusions and launch bar
     Column("as_of", Instant, nullable=False),
+    Column("next_at", Instant, index=True),  # when time alone may change it; null for never
     Column("changed_at", Instant, nullable=False, index=True),
     Index("ix_summary_checklist_score", "checklist", "score"),
 )

@@ -181,8 +181,9 @@ def upgrade() -> None:
         sa.Column("exempt_rows", sa.Integer(), nullable=False),
         sa.Column("rows", sa.String(length=200), nullable=False),
         sa.Column("last_proven", sa.Text(), nullable=False),
-        sa.Column("basis", sa.String(length=71), nullable=False),
+        sa.Column("basis", sa.String(length=80), nullable=False),
         sa.Column("as_of", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=True),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["service_id"], ["service.id"], name=op.f("fk_summary_service_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("service_id", "checklist", name=op.f("pk_summary")),
@@ -190,6 +191,7 @@ def upgrade() -> None:
     with op.batch_alter_table("summary", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_summary_changed_at"), ["changed_at"], unique=False)
         batch_op.create_index("ix_summary_checklist_score", ["checklist", "score"], unique=False)
+        batch_op.create_index(batch_op.f("ix_summary_next_at"), ["next_at"], unique=False)
 
     op.create_table(
         "waiver",
@@ -218,6 +220,7 @@ def downgrade() -> None:
 
     op.drop_table("waiver")
     with op.batch_alter_table("summary", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_summary_next_at"))
         batch_op.drop_index("ix_summary_checklist_score")
         batch_op.drop_index(batch_op.f("ix_summary_changed_at"))
 
