@@ -13,6 +13,7 @@ from scorecard.evidence.base import (
     Window,
 )
 from scorecard.evidence.health import ControlPath, Endpoint, HealthEndpoints, Reply
+from scorecard.evidence.logs import CorrelationSearch, Downstream, LogSample, LogSystem, Search, Sent, Trace
 from scorecard.evidence.repository import (
     AlertRule,
     AlertRunbook,
@@ -37,13 +38,17 @@ __all__ = [
     "Alerts",
     "Answer",
     "ControlPath",
+    "CorrelationSearch",
     "DecisionRecord",
     "DecisionRecords",
+    "Downstream",
     "Endpoint",
     "Evidence",
     "Exhibit",
     "Fact",
     "HealthEndpoints",
+    "LogSample",
+    "LogSystem",
     "Observation",
     "RecordState",
     "Reply",
@@ -52,7 +57,10 @@ __all__ = [
     "RunbookPage",
     "Runbooks",
     "Sample",
+    "Search",
+    "Sent",
     "Silence",
+    "Trace",
     "Unavailable",
     "Window",
 ]
