@@ -83,7 +83,7 @@ class Sweep:
         self._clock = clock
         self._patience = min(_PATIENCE, limits.deadline / 16)
         self._parting = min(_PARTING, limits.deadline / 16)
-        self._most = max(1, min(limits.waiting, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS))
+        self._most = max(1, min(limits.waiting, _descriptors() - _SPARE_DESCRIPTORS))
         self._poller = Poller()
         self._names = Names(resolver, limits.deadline, self._poller.wake)
         self._lanes: dict[bool, deque[Chain]] = {False: deque(), True: deque()}
@@ -341,6 +341,11 @@ class Sweep:
             self.clean = False
         self._flights.clear()
         self._poller.close()
+
+
+def _descriptors() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
 
 
 def _not_sent(get: Get, url: str, detail: str, cause: Cause | None) -> Got:

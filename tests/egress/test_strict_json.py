@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,41 @@ def test_a_sound_document_is_read() -> None:
         "n": [1, 2.5, -300.0, None, "\U0001f600"],
     }
     assert read_json(b"[" * 32 + b"]" * 32)
+
+
+@pytest.mark.faults
+def test_a_hundred_thousand_broken_documents_raise_nothing_else() -> None:
+    rng = random.Random(32)  # noqa: S311 - a seed, so that a failure can be repeated
+    seeds = [
+        b'{"status": "ok", "checks": [{"name": "db", "ms": 1.5e3, "up": true}, null], "v": "\\u00e9\\ud83d\\ude00"}',
+        b"[" * 40 + b"1" + b"]" * 40,
+        '{"\u00fc": [1, -2.5, {"a": {"b": []}}], "text": "\\"\\\\ \u20ac"}'.encode(),
+    ]
+    pieces = [
+        b"NaN",
+        b"\\ud800",
+        b"\xff",
+        b"1" * 500,
+        b"e999",
+        b'"a":1,"a":2',
+        b"\x00",
+        b"-",
+        b"[",
+        b"}",
+        b'"',
+        b"\xed\xa0\x80",
+    ]
+    refused = 0
+    for _ in range(100_000):
+        data = bytearray(rng.choice(seeds))
+        for _ in range(rng.randrange(1, 4)):
+            at = rng.randrange(len(data) + 1)
+            data[at : at + rng.randrange(3)] = rng.choice(pieces) if rng.random() < 0.5 else rng.randbytes(1)
+        try:
+            read_json(bytes(data))
+        except BadJsonError:
+            refused += 1
+    assert 50_000 < refused < 100_000, "the generator reaches both verdicts"
 
 
 _JSON = st.recursive(
