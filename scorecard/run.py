@@ -200,6 +200,7 @@ class Runner:
             observations=asked.new,
             windows={kind: window for kind, window in asked.seen.windows.items() if kind in kinds},
             judged=judged,
+            judged_from={kind.kind(): seen.at for kind, seen in asked.seen.observations.items()},
             excluded=excluded,
             complete=whole,
         )

@@ -34,6 +34,8 @@ class ServiceResult:
     """Checklist to (row, finding), for the checks that rest on what was observed."""
     excluded: Mapping[str, tuple[tuple[str, NotApplicable], ...]] = field(default_factory=dict)
     """Checklist to rows that do not apply; only where it is complete."""
+    judged_from: Mapping[str, datetime] = field(default_factory=dict)
+    """Kind of evidence to when that was observed from which this run judged, its own and what it had loaded."""
     complete: frozenset[str] = frozenset()
     """Checklists of which every row was judged: what is stored besides is removed."""
 
@@ -71,6 +73,17 @@ class Known:
     digests: Mapping[str, str]
     shifts: Mapping[str, str]
     """Checklist to what its basis shifted by, where it was judged whole."""
+
+
+def overtaken(judged: Judged, result: ServiceResult, times: current.Times) -> bool:
+    """Whether another run stored newer evidence of a kind that this finding rests on, while this one went on.
+
+    Two cycles judge a new service whole at the same time; the slower one must not take back what the quicker one found.
+    """
+    return any(
+        kind in times and (kind not in result.judged_from or result.judged_from[kind] < times[kind][0])
+        for kind in judged.kinds
+    )
 
 
 SUMMED = ("score", "score_upper", "coverage", "level", "rows", "verdict")

@@ -27,6 +27,7 @@ from scorecard.store.changes import (
     finding_row,
     kept_evidence,
     observation_row,
+    overtaken,
     state,
 )
 from scorecard.store.current import Applies, Policies, Registered
@@ -286,7 +287,7 @@ class Results:
         service_id, name, row_id = place
         old = known.findings.get((name, row_id, judged.id))
         body = codec.encode_judged(current.untimed(judged, known.times))
-        if old is not None and old.body == body:
+        if old is not None and (old.body == body or overtaken(judged, result, known.times)):
             return
         before = codec.decode_judged(old.body) if old is not None else None
         moved = before is None or state(before) != state(judged)
