@@ -36,9 +36,12 @@ from scorecard.store.codec import decode_answer, encode_answer
 if TYPE_CHECKING:
     from tests.probes.tls.conftest import Authority, Issued, Server, Start
 
-NOW = datetime.fromtimestamp(time.time(), UTC)
 Serving = Callable[..., "Server"]
 Issuing = Callable[..., "Issued"]
+
+
+def now() -> datetime:
+    return datetime.fromtimestamp(time.time(), UTC)
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def tls_probe(authority: Authority, *, seconds: float = 5, offered: frozenset[st
         AddressPolicy.of(["127.0.0.1"]),
         Resolver(lookup=lambda _: ("127.0.0.1",), deadline=seconds),
         seconds,
-        lambda: NOW,
+        now,
         ca_file=str(authority.ca_file),
         offered=offered,
     )
@@ -336,7 +339,7 @@ def test_a_port_that_speaks_something_else_has_broken_tls(probe: TlsProbe, start
 
 def test_an_address_outside_the_policy_is_not_connected_to(authority: Authority, serving: Serving) -> None:
     server = serving()
-    probe = TlsProbe(AddressPolicy.of([]), Resolver(deadline=1), 1, lambda: NOW, ca_file=str(authority.ca_file))
+    probe = TlsProbe(AddressPolicy.of([]), Resolver(deadline=1), 1, now, ca_file=str(authority.ca_file))
     for scheme in ("https", "http"):
         answer = ask(probe, f"{scheme}://127.0.0.1:{server.port}/")
         assert isinstance(answer, Unavailable)
@@ -394,4 +397,4 @@ def test_days_are_counted_from_what_was_served(
     probe: TlsProbe, serving: Serving, issuing: Issuing, authority: Authority
 ) -> None:
     seen = look(probe, serving(issuing(by=authority.issued, days=10)).port)
-    assert timedelta(days=9.9) < certificate(seen).not_after - NOW < timedelta(days=10.1)
+    assert timedelta(days=9.9) < certificate(seen).not_after - now() < timedelta(days=10.1)
