@@ -15,15 +15,12 @@ __all__ = ["ControlPathProbe", "Get", "Got", "HealthProbe", "Prober", "ProberSet
 
 def probes(context: Context) -> tuple[Probe, ...]:
     """The two probes of this system, on one prober."""
-    probing = context.config.probing
+    config = context.config
+    probing = config.probing
     resolver = Resolver(deadline=probing.timeout.total_seconds())
-    prober = Prober(
-        configured_policy(probing.allow, store=context.config.store_address().reveal(), resolver=resolver),
-        resolver,
-        ProberSettings(
-            timeout=probing.timeout, concurrency=probing.concurrency, ca_file=getattr(probing, "ca_file", None)
-        ),
-        context.clock,
+    policy = configured_policy(
+        probing.allow, store=config.store_address().reveal(), listen=config.server.listen, resolver=resolver
     )
-    controls = tuple(str(target.url) for target in probing.control_targets)
-    return HealthProbe(prober, controls), ControlPathProbe(prober)
+    settings = ProberSettings(timeout=probing.timeout, concurrency=probing.concurrency)
+    prober = Prober(policy, resolver, settings, context.clock)
+    return HealthProbe(prober, tuple(target.url for target in probing.control_targets)), ControlPathProbe(prober)
