@@ -166,7 +166,7 @@ def _header_parameters(entry: Operation) -> list[dict[str, Any]]:
 
 
 def _responses(entry: Operation) -> dict[str, Any]:
-    content = _content(entry.answer, entry.media_type)
+    content = {} if entry.status == 204 else _content(entry.answer, entry.media_type)  # noqa: PLR2004 - no content
     found: dict[str, Any] = {str(entry.status): {"description": "Done.", **content, **_headers(entry)}}
     for status, words in entry.statuses.items():
         found[str(status)] = {"description": words, **content}
@@ -192,8 +192,7 @@ def _headers(entry: Operation) -> dict[str, Any]:
 
 
 def _content(model: type[BaseModel] | None, media_type: str) -> dict[str, Any]:
-    if media_type == "application/json" and model is None:
-        return {}
     if model is None:
-        return {"content": {media_type: {"schema": {"type": "string"}}}}
+        kind = "object" if media_type == "application/json" else "string"
+        return {"content": {media_type: {"schema": {"type": kind}}}}
     return {"content": {media_type: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}}

@@ -95,7 +95,7 @@ class Estate:
         new = tuple(Observation(type(value), self.now, value) for value in seen)
         windows = {
             type(value): Window(
-                tuple(Sample(self.now - timedelta(seconds=samples - each), value) for each in range(samples))
+                tuple(Sample(self.now - timedelta(seconds=samples - each - 1), value) for each in range(samples))
             )
             for value in seen
             if type(value).window
