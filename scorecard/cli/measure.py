@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from scorecard.checklist import Checklist
     from scorecard.evidence import Observation
     from scorecard.judge import Snapshot
-    from scorecard.model import Scope, Service
+    from scorecard.model import Scope, Service, ServiceKey
     from scorecard.probes import Probe
 
 
@@ -32,8 +33,17 @@ def measure_now(
     from scorecard.run import Runner, measure
     from scorecard.telemetry import Telemetry
 
+    @functools.cache
+    def registered() -> Mapping[ServiceKey, Service]:
+        return {service.key: service for service in (*workspace.catalog().services, *services)}
+
     with tempfile.TemporaryDirectory(prefix="scorecard-") as cache, Progress() as progress:
-        runner = Runner(installed_probes(workspace, Path(cache)), clock=clock, telemetry=Telemetry())
+        runner = Runner(
+            installed_probes(workspace, Path(cache)),
+            clock=clock,
+            telemetry=Telemetry(),
+            find=lambda key: registered().get(key),
+        )
         return measure(runner, services, checklist, clock, scope=scope, rows=rows, progress=progress)
 
 

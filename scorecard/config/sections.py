@@ -180,6 +180,8 @@ class Probing(Section):
     """Probes that are under way at once."""
     allow: tuple[ProbeNetwork, ...] = ()
     """Networks and exact addresses that may be probed besides public ones. Loopback counts by exact address only."""
+    ca_file: LocalPath | None = None
+    """A PEM file of the authorities that services' certificates are verified by, instead of Mozilla's."""
     control_targets: tuple[ControlTarget, ...] = ()
     """When one of these fails together with many services, the scorecard blames its own network."""
 

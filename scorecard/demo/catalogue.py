@@ -20,7 +20,7 @@ def configuration(listen: str) -> str:
             "catalog": [{"files": "services/*.yaml"}],
             "store": "sqlite:///scorecard.db",
             "cadence": {"live": "15s", "platform": "15m", "source": "1h"},
-            "probing": {"timeout": "2s", "allow": ["127.0.0.1"]},
+            "probing": {"timeout": "2s", "allow": ["127.0.0.1"], "ca_file": "certificates/ca.pem"},
             "checklists": [{"use": "production-readiness"}, {"use": "delivery-practices"}],
             "gate": {
                 "tier-1": {"minimum_score": 90, "minimum_coverage": 90, "maximum_waivers": 2, "maximum_exempt_rows": 2},

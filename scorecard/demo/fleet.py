@@ -12,13 +12,16 @@ from types import TracebackType
 from typing import Self
 
 from scorecard.demo.catalogue import configuration, service_files
-from scorecard.demo.lessons import LESSONS, Lesson, Pages
+from scorecard.demo.certificates import Authority
+from scorecard.demo.lessons import LESSONS, Lesson, Pages, Tls
 from scorecard.demo.repositories import Change, make_repository
 from scorecard.demo.servers import Server, Unreachable
 from scorecard.demo.texts import DECISIONS, FORGE, Decision, decision_record, rule_file, runbook
 
 _REVIEWED = timedelta(days=30)
 _FIRST_COMMIT = timedelta(days=330)
+_CERTIFICATES = {Tls.GOOD: 180.0, Tls.ENDING: 5.0}
+"""Days that each is still valid."""
 
 
 class Fleet:
@@ -35,6 +38,7 @@ class Fleet:
             listen: where the scorecard itself will serve.
             keep: leave the directory when the fleet is stopped.
         """
+        self._now = now
         self._today = now.date()
         self._listen = listen
         self._keep = keep
@@ -56,14 +60,10 @@ class Fleet:
         """Start every service and write every file."""
         self.directory = Path(tempfile.mkdtemp(prefix="scorecard-demo-"))
         try:
-            for lesson in LESSONS:
-                if lesson.behaviour is not None:
-                    self._servers[lesson.name] = Server(lesson.behaviour)
-                elif not lesson.reached:
-                    self._servers[lesson.name] = Unreachable()
+            self._make_servers()
+            self._write()
             for server in self._servers.values():
                 server.start()
-            self._write()
         except BaseException:
             self._stop()
             raise
@@ -75,6 +75,17 @@ class Fleet:
         """Stop every service and take the directory away; in a forked worker, which only looks on, nothing."""
         if os.getpid() == self._process:
             self._stop()
+
+    def _make_servers(self) -> None:
+        folder = self.directory / "certificates"
+        folder.mkdir()
+        authority = Authority(folder, self._now)
+        issued = {tls: authority.issue(tls.name.lower(), days) for tls, days in _CERTIFICATES.items()}
+        for lesson in LESSONS:
+            if lesson.behaviour is not None:
+                self._servers[lesson.name] = Server(lesson.behaviour, issued.get(lesson.tls))
+            elif not lesson.reached:
+                self._servers[lesson.name] = Unreachable()
 
     def _stop(self) -> None:
         for server in self._servers.values():

@@ -21,6 +21,14 @@ class Pages(StrEnum):
     UNFINISHED = "unfinished"
 
 
+class Tls(StrEnum):
+    """How a service is reached."""
+
+    GOOD = "a certificate with half a year left"
+    ENDING = "a certificate that ends within the week"
+    PLAIN = "plain HTTP"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
     """One service."""
@@ -36,6 +44,7 @@ class Lesson:
     behaviour: Behaviour | None = behaviours.healthy
     """None for one that has no endpoint, or cannot be reached."""
     reached: bool = True
+    tls: Tls = Tls.GOOD
     health: Mapping[str, str] = field(default_factory=lambda: dict(PATHS))
     alerts: tuple[Alert, ...] = ()
     pages: Pages = Pages.GOOD
@@ -68,6 +77,7 @@ _NO_ANSWER = {
     "health-endpoints/not-a-catch-all": "unknown",
     "health-endpoints/fast": "unknown",
 }
+_NO_CONNECTION = {f"encryption/{check}": "unknown" for check in ("https", "certificate", "tls-version", "hsts")}
 
 LESSONS: tuple[Lesson, ...] = (
     _web("checkout", "payments-platform", "Every check that is measured passes: what good looks like.", tier="tier-1"),
@@ -157,6 +167,20 @@ LESSONS: tuple[Lesson, ...] = (
         alerts=(web_alerts("reviews")[0], replace(web_alerts("reviews")[1], severity="sev-unclear")),
         expected={"alerts/severity": "fail"},
     ),
+    _web(
+        "gift-cards",
+        "storefront",
+        "Plain HTTP: whoever stands in between reads what is sent.",
+        tls=Tls.PLAIN,
+        expected={"encryption/https": "fail"},
+    ),
+    _web(
+        "loyalty",
+        "storefront",
+        "A certificate that ends in five days, and nobody renews it.",
+        tls=Tls.ENDING,
+        expected={"encryption/certificate": "fail"},
+    ),
     Lesson(
         name="invoice-worker",
         team="payments-platform",
@@ -196,7 +220,7 @@ LESSONS: tuple[Lesson, ...] = (
         "Never reached from here: unknown, and neither pass nor fail, since we may stand in the wrong network.",
         behaviour=None,
         reached=False,
-        expected=_NO_ANSWER,
+        expected={**_NO_ANSWER, **_NO_CONNECTION},
     ),
     _web(
         "search",

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from scorecard.demo.behaviours import Behaviour, Silence
 
 HOST = "127.0.0.1"
+_HANDSHAKE_SECONDS = 10.0
 
 
 class Server:
     """One service, on a port that the system chooses."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, certificate: Path | None = None) -> None:
+        """Take the port.
+
+        Args:
+            behaviour: how it answers.
+            certificate: a PEM file of certificate and key; plain HTTP without one.
+        """
         self._stopping = threading.Event()
-        self._server = _Listener((HOST, 0), _handler(behaviour, self._stopping))
+        self._secure = certificate is not None
+        self._server = _Listener(_handler(behaviour, self._stopping, secure=self._secure), _context(certificate))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def url(self) -> str:
         """Its base address."""
-        return f"http://{HOST}:{self._server.server_port}"
+        return f"{'https' if self._secure else 'http'}://{HOST}:{self._server.server_port}"
 
     def start(self) -> None:
         """Begin to answer."""
@@ -48,7 +58,7 @@ class Unreachable:
     @property
     def url(self) -> str:
         """Its base address."""
-        return f"http://{HOST}:{self._socket.getsockname()[1]}"
+        return f"https://{HOST}:{self._socket.getsockname()[1]}"
 
     def start(self) -> None:
         """Nothing listens, then as before."""
@@ -64,11 +74,33 @@ class _Listener(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
+    def __init__(self, handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None) -> None:
+        super().__init__((HOST, 0), handler)
+        self._context = context
+
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's signature
+        """Shake hands in the request's own thread, so that a client that does not keeps no other waiting."""
+        if self._context is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(_HANDSHAKE_SECONDS)
+        with self._context.wrap_socket(request, server_side=True) as encrypted:
+            super().finish_request(encrypted, client_address)
+
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's signature
         """A prober that hung up before the answer is no news."""
 
 
-def _handler(behaviour: Behaviour, stopping: threading.Event) -> type[BaseHTTPRequestHandler]:
+def _context(certificate: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate)
+    return context
+
+
+def _handler(behaviour: Behaviour, stopping: threading.Event, *, secure: bool) -> type[BaseHTTPRequestHandler]:
     counts: Counter[str] = Counter()
     lock = threading.Lock()
 
@@ -89,6 +121,8 @@ def _handler(behaviour: Behaviour, stopping: threading.Event) -> type[BaseHTTPRe
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)
             self.send_header("Content-Length", str(len(answer.body) if answer.announced is None else answer.announced))
+            if secure:
+                self.send_header("Strict-Transport-Security", "max-age=31536000")
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.end_headers()

@@ -21,6 +21,7 @@ def probes(context: Context) -> tuple[Probe, ...]:
     policy = configured_policy(
         probing.allow, store=config.store_address().reveal(), listen=config.server.listen, resolver=resolver
     )
-    settings = ProberSettings(timeout=probing.timeout, concurrency=probing.concurrency)
+    ca_file = str(probing.ca_file) if probing.ca_file else None
+    settings = ProberSettings(timeout=probing.timeout, concurrency=probing.concurrency, ca_file=ca_file)
     prober = Prober(policy, resolver, settings, context.clock)
     return HealthProbe(prober, tuple(target.url for target in probing.control_targets)), ControlPathProbe(prober)

@@ -114,6 +114,6 @@ def probes(context: Context) -> tuple[Probe, ...]:
             resolver,
             probing.timeout.total_seconds(),
             context.clock,
-            ca_file=getattr(probing, "ca_file", None),
+            ca_file=str(probing.ca_file) if probing.ca_file else None,
         ),
     )
