@@ -47,9 +47,3 @@ class Forms:
             return False
         cookie = request.cookies.get(COOKIE, "")
         return isinstance(value, str) and hmac.compare_digest(value.encode(), cookie.encode())
-
-
-def local(target: str, fallback: str) -> str:
-    """A path of ours to be sent to; `fallback` for anything that could lead elsewhere."""
-    plain = target.startswith("/") and not target.startswith(("//", "/\\"))
-    return target if plain and target.isprintable() and "\\" not in target else fallback

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from scorecard.checklist import Checklist
 from scorecard.document import Document
 from scorecard.model import Cadence, GatePolicy, Level, Service, ServiceKey, Status, Verdict
 from scorecard.site import charts, words
+from scorecard.site.findings import short, shown
 from scorecard.site.frame import Pages, service_url
 from scorecard.site.query import address
 from scorecard.store.views import Change, DayScore
@@ -23,61 +24,11 @@ _DAYS = 365
 _CHANGES = 80
 _AT_ONCE = 4
 """Changes of one instant that are shown one by one; more of them are folded."""
-_SUBJECTS = 50
-_EXCERPTS = 48 * 1024
-"""Bytes of excerpts on one page; past them an excerpt is cut short and the document holds the rest."""
-_SHORT = 400
 _NEAR = 5
+_REASONS = 40
+_CHANGE = 240
+"""Characters of what a change says."""
 _ACTING = frozenset({Status.FAIL, Status.UNKNOWN, Status.WARN})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownExhibit:
-    """One answer behind a finding, with as much of its excerpt as the page has room for."""
-
-    exhibit: Document
-    excerpt: str
-    cut: bool
-    shown_above: bool
-    """The same answer stands at an earlier check of this page."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownCheck:
-    """A check with what its part of the page holds."""
-
-    doc: Document
-    status: Status
-    subjects: tuple[Document, ...]
-    """Worst first, at most as many as a person reads."""
-    more_subjects: int
-    exhibits: tuple[ShownExhibit, ...]
-    unsupported: bool
-    """This version cannot measure it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownRow:
-    """A row with its checks, worst first."""
-
-    doc: Document
-    status: Status
-    why: str
-    blocks: bool
-    """The gate asks for it."""
-    acting: tuple[ShownCheck, ...]
-    """Checks that fail, warn or are unknown."""
-    passing: tuple[ShownCheck, ...]
-    """Checks that pass or do not apply."""
-
-    @property
-    def unsupported(self) -> bool:
-        """Unknown for no other reason than that this version cannot measure it."""
-        return (
-            self.status is Status.UNKNOWN
-            and bool(self.acting)
-            and all(check.unsupported for check in self.acting if check.doc["requirement"] == "required")
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +41,14 @@ class Moment:
     """The changes of findings, where there are too many to read."""
     first: bool
     """All that is folded was seen for the first time."""
+
+    @property
+    def after(self) -> str:
+        """The instant just after it, for a link to the scorecard as it stood then; empty where none was measured."""
+        if all(change.demo for change in (*self.shown, *self.folded)):
+            return ""
+        whole = self.at.replace(microsecond=0)
+        return _rfc3339(whole if whole == self.at else whole + timedelta(seconds=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,21 +149,13 @@ def missing(pages: Pages, key: ServiceKey) -> Response:
     )
 
 
-def shown(doc: Document, checklist: Checklist) -> list[ShownRow]:
-    """The rows of a document as the page shows them: failing first, then by what passing them is worth."""
-    room, digests = [_EXCERPTS], set[str]()
-    order = {status: index for index, status in enumerate(words.STATUS_ORDER)}
-    ordered = sorted(doc["rows"], key=lambda row: (order[Status(row["status"])], -row["points"]))
-    return [_shown_row(row, checklist, order, room, digests) for row in ordered]
-
-
 def verdict(doc: Document, checklist: Checklist, policy: GatePolicy) -> tuple[str, str, list[str]]:
     """The sentence that stands above the page: (verdict, sentence, reasons)."""
     gate = doc["gate"]
     if gate is None:
         return "", f"The gate asks {policy.checklist}, not {checklist.name}.", []
     word = Verdict(gate["verdict"])
-    reasons: list[str] = gate["reasons"]
+    reasons = [short(reason) for reason in gate["reasons"][:_REASONS]]
     sentences = {
         Verdict.GO: "A launch may go ahead",
         Verdict.NO_GO: "A launch may not go ahead",
@@ -212,13 +163,14 @@ def verdict(doc: Document, checklist: Checklist, policy: GatePolicy) -> tuple[st
     }
     if word is Verdict.GO:
         return word.value, f"{sentences[word]}: {reasons[0]}.", reasons[1:]
-    return word.value, f"{sentences[word]}: {words.count(len(reasons), 'reason')}.", reasons
+    return word.value, f"{sentences[word]}: {words.count(len(gate['reasons']), 'reason')}.", reasons
 
 
 def moments(changes: Sequence[Change]) -> list[Moment]:
     """Changes by instant, newest first; the score's own change stands before those of the findings."""
     found = []
-    for at, together in itertools.groupby(changes, key=lambda change: change.at):
+    readable = [replace(change, message=short(change.message, _CHANGE)) for change in changes]
+    for at, together in itertools.groupby(readable, key=lambda change: change.at):
         ordered = sorted(together, key=lambda change: bool(change.row))
         scores = tuple(change for change in ordered if not change.row)
         findings = tuple(ordered[len(scores) :])
@@ -278,6 +230,10 @@ def read_instant(text: str) -> tuple[datetime | None, str]:
         return None, f"“{text[:60]}” is no instant: write a day such as 2026-11-23, or 2026-11-23T04:10:00Z."
 
 
+def _rfc3339(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _render(pages: Pages, asked: Asked, template: str, *, status: int = 200, **context: Any) -> Response:  # noqa: ANN401 - of a template
     service = asked.service
     value, token = pages.forms.token(request)
@@ -297,61 +253,13 @@ def _render(pages: Pages, asked: Asked, template: str, *, status: int = 200, **c
             service.key,
             **{
                 "checklist": "" if asked.checklist == pages.deps.store.primary(service) else asked.checklist.name,
-                "at": f"{asked.at:%Y-%m-%dT%H:%M:%SZ}" if asked.at else "",
+                "at": _rfc3339(asked.at) if asked.at else "",
             }
             | values,
         ),
         **context,
     )
     return pages.forms.remember(response, value, secure=request.is_secure)
-
-
-def _shown_row(
-    doc: Document, checklist: Checklist, order: dict[Status, int], room: list[int], digests: set[str]
-) -> ShownRow:
-    ordered = sorted(
-        doc["checks"], key=lambda check: (check["requirement"] != "required", order[Status(check["status"])])
-    )
-    checks = [_shown_check(check, order, room, digests) for check in ordered]
-    quiet = {Status.PASS, Status.NOT_APPLICABLE}
-    bound = checklist.by_id.get(doc["id"])
-    return ShownRow(
-        doc=doc,
-        status=Status(doc["status"]),
-        why=bound.row.why if bound else "",
-        blocks=doc["id"] in checklist.required_rows,
-        acting=tuple(check for check in checks if check.status not in quiet),
-        passing=tuple(check for check in checks if check.status in quiet),
-    )
-
-
-def _shown_check(doc: Document, order: dict[Status, int], room: list[int], digests: set[str]) -> ShownCheck:
-    subjects = sorted(doc["subjects"], key=lambda subject: order[Status(subject["status"])])
-    return ShownCheck(
-        doc=doc,
-        status=Status(doc["status"]),
-        subjects=tuple(subjects[:_SUBJECTS]),
-        more_subjects=max(0, len(subjects) - _SUBJECTS),
-        exhibits=tuple(_exhibits(doc["evidence"], room, digests)),
-        unsupported=doc["cause"] == "not_supported",
-    )
-
-
-def _exhibits(exhibits: Iterable[Document], room: list[int], digests: set[str]) -> Iterable[ShownExhibit]:
-    for exhibit in exhibits:
-        repeated = exhibit["digest"] in digests
-        digests.add(exhibit["digest"])
-        excerpt = exhibit["excerpt"]
-        if not repeated:
-            fits = room[0] >= len(excerpt)
-            excerpt = excerpt if fits else excerpt[:_SHORT]
-            room[0] -= len(excerpt)
-        yield ShownExhibit(
-            exhibit=exhibit,
-            excerpt=excerpt,
-            cut=not repeated and len(excerpt) < len(exhibit["excerpt"]),
-            shown_above=repeated,
-        )
 
 
 def _trend(

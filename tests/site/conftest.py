@@ -5,8 +5,9 @@ Only the outside world is made up: each probe answers with the evidence that a t
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -40,8 +41,20 @@ from scorecard.evidence import (
     Runbooks,
     Unavailable,
 )
-from scorecard.model import Cadence, Cause, Exemption, GatePolicy, Level, Lifecycle, Service, ServiceKey, ServiceType
-from scorecard.model import Spec, Team, Waiver
+from scorecard.model import (
+    Cadence,
+    Cause,
+    Exemption,
+    GatePolicy,
+    Level,
+    Lifecycle,
+    Service,
+    ServiceKey,
+    ServiceType,
+    Spec,
+    Team,
+    Waiver,
+)
 from scorecard.probes import Upstream
 from scorecard.registry import installed
 from scorecard.run import Runner
@@ -60,7 +73,7 @@ PERIODS = {
 }
 
 
-def exhibit(request: str, excerpt: str = "", **facts: str | int | float | bool | None) -> Exhibit:
+def exhibit(request: str, excerpt: str = "", **facts: str | float | bool | None) -> Exhibit:
     return Exhibit(source="http", request=request, facts=facts, excerpt=excerpt)
 
 
@@ -457,3 +470,25 @@ def served(furnished: Estate) -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture(name="endpoints")
+def make_endpoints() -> Callable[..., HealthEndpoints]:
+    return endpoints
+
+
+@pytest.fixture(name="alerts")
+def make_alerts() -> Callable[..., Alerts]:
+    return alerts
+
+
+@pytest.fixture
+def form_of() -> Callable[[FlaskClient, str], dict[str, str]]:
+    """The hidden fields of a service page's form; the client keeps its cookie."""
+
+    def read(client: FlaskClient, path: str) -> dict[str, str]:
+        text = client.get(path).get_data(as_text=True)
+        form = text[text.index('<form method="post"') :]
+        return dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form[: form.index("</form>")]))
+
+    return read
