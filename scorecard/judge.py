@@ -6,7 +6,7 @@ Stored evidence goes through here again under another checklist (what-if), so no
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -245,7 +245,32 @@ def _find(
     finding = check.function(**arguments)
     if not isinstance(finding, Finding):
         raise TypeError(f"returned {type(finding).__name__}, not a Finding")
-    return finding, resting_on
+    return finding, _needed(check, check.function, arguments, finding, resting_on)
+
+
+def _needed(
+    check: Check,
+    function: Callable[..., Finding],
+    arguments: Mapping[str, object],
+    finding: Finding,
+    resting_on: tuple[Observation, ...],
+) -> tuple[Observation, ...]:
+    """The observations without which the status would be another.
+
+    Where one of several sources suffices, an old or a weak one beside it must not make the finding older or weaker than
+    it would be had that source said nothing at all: by losing a source, nothing may be raised.
+    """
+    left = dict(arguments)
+    needed = list(resting_on)
+    optional = {want.kind: want for want in check.wants if want.takes_unavailable}
+    for seen in sorted(resting_on, key=lambda one: one.at):
+        if seen.kind in optional and len(needed) > 1:
+            name = optional[seen.kind].parameter
+            without = left | {name: Unavailable(Cause.NO_DATA, "left out")}
+            if function(**without).status is finding.status:
+                left = without
+                needed.remove(seen)
+    return tuple(needed)
 
 
 def _observations(check: Check, seen: Seen) -> tuple[Observation, ...]:

@@ -322,6 +322,21 @@ def test_a_finding_is_only_as_strong_as_its_weakest_evidence() -> None:
     )
 
 
+def test_where_one_source_suffices_an_old_one_beside_it_makes_nothing_older() -> None:
+    def either(page: Page | Unavailable, file: File | Unavailable) -> Finding:
+        """One is there."""
+        there = [one.text for one in (page, file) if not isinstance(one, Unavailable)]
+        return passed(there[0]) if there else unknown(Cause.NO_DATA, "neither is there")
+
+    fresh = Observation(Page, NOW, Page())
+    old = Observation(File, NOW - timedelta(hours=60), File(provenance=Provenance.DECLARED))
+    one = checklist(("first", [either]))
+    found = judge(PAYMENTS, one, Seen({Page: fresh, File: old}), NOW).rows[0].checks[0]
+    alone = judge(PAYMENTS, one, Seen({Page: fresh}), NOW).rows[0].checks[0]
+    assert found == alone
+    assert (found.status, found.observed_at, found.provenance) == (Status.PASS, NOW, Provenance.PROBED)
+
+
 def test_a_snapshot_of_nothing_was_never_measured() -> None:
     snapshot = judge(PAYMENTS, checklist(("first", [fine])), Seen(), NOW)
     assert (snapshot.taken_at, snapshot.measured) == (None, False)

@@ -53,7 +53,9 @@ from scorecard.score import Score, score
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PAYMENTS = Service(name="payments", type=ServiceType.WEB)
-many = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+many = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 
 # --- generated findings ----------------------------------------------------------------------------------------------
 

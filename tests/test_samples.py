@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scorecard.evidence.samples import SampleKind, SeriesState, settle
@@ -46,6 +46,7 @@ def test_three_others_in_a_row_bring_it_down_and_two_good_ones_up(letters: str, 
     assert state(letters) is expected
 
 
+@settings(deadline=None)
 @given(words, st.integers(1, 5), st.integers(1, 5), st.data())
 def test_a_sample_that_is_lost_never_raises_the_state(letters: str, fall: int, rise: int, data: st.DataObject) -> None:
     lost = data.draw(st.sets(st.integers(0, len(letters) - 1))) if letters else set()
@@ -53,11 +54,13 @@ def test_a_sample_that_is_lost_never_raises_the_state(letters: str, fall: int, r
     assert RANK[state(after, fall, rise)] <= RANK[state(letters, fall, rise)]
 
 
+@settings(deadline=None)
 @given(words)
 def test_our_own_trouble_alone_never_says_anything_of_the_service(letters: str) -> None:
     assert state(re.sub("[gb]", "u", letters)) in {SeriesState.UNCLEAR, SeriesState.UNDECIDED}
 
 
+@settings(deadline=None)
 @given(words, st.integers(1, 5), st.integers(1, 5))
 def test_the_last_decisive_run_is_what_counts(letters: str, fall: int, rise: int) -> None:
     """An oracle of another make: regular expressions over every prefix, longest first."""
@@ -76,6 +79,7 @@ def test_the_last_decisive_run_is_what_counts(letters: str, fall: int, rise: int
     assert state(letters, fall, rise) is expected
 
 
+@settings(deadline=None)
 @given(words)
 def test_a_sample_in_between_changes_nothing(letters: str) -> None:
     settled = state(f"{letters}gg")

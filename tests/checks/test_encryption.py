@@ -194,7 +194,7 @@ lost_versions = st.lists(st.sampled_from("arau"), min_size=4, max_size=4).map(""
     days=st.sampled_from([60.0, 10.0, 1.0]),
     part=st.sampled_from(["plain", "certificate", "hsts", "all"]),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_could_not_be_seen_never_raises_a_check(
     ask: Ask, replies: str, lost: set[int], answer: PlainAnswer | Unavailable, days: float, part: str
 ) -> None:

@@ -259,7 +259,7 @@ def lose(value: HealthEndpoints | Unavailable, part: str) -> HealthEndpoints | U
     data=st.data(),
     check=st.sampled_from(["liveness", "readiness", "distinct", "fast"]),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
 def test_losing_any_part_of_any_sample_never_raises_a_check(
     ask: Ask, window: list[HealthEndpoints | Unavailable], data: st.DataObject, check: str
 ) -> None:
@@ -274,7 +274,7 @@ def test_losing_any_part_of_any_sample_never_raises_a_check(
 
 
 @given(st.lists(samples, min_size=1, max_size=20), st.sampled_from(["liveness", "readiness", "distinct", "fast"]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_window_makes_a_check_stumble(ask: Ask, window: list[HealthEndpoints | Unavailable], check: str) -> None:
     assert "a bug in" not in judged(ask, check, *window).message
 
