@@ -47,6 +47,8 @@ def read_address(url: str, base: Path) -> Local | Remote:
     Raises:
         UnreadableError: for `ext::`, `git:`, `http:` and whatever else is not read from or cloned over.
     """
+    if "\0" in url:
+        raise UnreadableError(Cause.NOT_SUPPORTED, "an address with a null byte")
     if "::" in url.partition("/")[0]:
         raise UnreadableError(Cause.NOT_SUPPORTED, f"{url.partition('::')[0]}:: runs a program, which is never done")
     scp = _SCP.match(url)
@@ -54,7 +56,7 @@ def read_address(url: str, base: Path) -> Local | Remote:
         return Remote("ssh", scp.group(1) or "git", scp.group(2).lower(), None, "/" + scp.group(3))
     scheme = _SCHEME.match(url)
     if not scheme:
-        return Local(Path(base, Path(url).expanduser()).resolve())
+        return Local(Path(base, url).resolve())
     return _with_scheme(url, scheme.group(1).lower())
 
 

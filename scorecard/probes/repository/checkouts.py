@@ -45,6 +45,8 @@ _REMEMBERED = 4_096
 _LISTED = 64
 _MAX_DEATHS = 3
 """Files of one repository that may stop the reader before the rest is left unread."""
+_MAX_SECONDS = 60.0
+"""For all that is asked of one repository in a run; a thousand files take two."""
 _CLONE = ChildLimits(
     cpu=120, wall=180.0, memory=2 << 30, file_size=200 << 20, processes=None, network=True, late=Cause.TIMEOUT
 )
@@ -82,7 +84,15 @@ class Checkout:
         self._worker = worker
         self._cache = cache
         self._listings: OrderedDict[ListFiles, Listing] = OrderedDict()
+        self._refused: dict[Any, UnreadableError] = {}
         self._deaths = 0
+        self._seconds = 0.0
+
+    def renew(self) -> None:
+        """Another run may try again what this one refused."""
+        self._refused.clear()
+        self._deaths = 0
+        self._seconds = 0.0
 
     @property
     def short(self) -> str:
@@ -122,16 +132,17 @@ class Checkout:
         if not question.file.blob:
             return self._ask(question, answer)
         key = (type(question), replace(question, file=replace(question.file, source=_ANY)))
-        known = self._cache.get(key)
+        if key in self._refused:
+            raise UnreadableError(self._refused[key].cause, self._refused[key].detail)
+        known: T | None = self._cache.get(key)
         if known is None:
             try:
                 known = self._ask(question, answer)
             except UnreadableError as error:
-                known = error
+                self._refused[key] = error
+                raise
             self._cache.put(key, known)
-        if isinstance(known, UnreadableError):
-            raise UnreadableError(known.cause, known.detail)
-        return known  # type: ignore[no-any-return] # what was put under this key
+        return known
 
     def changes(self, wanted: Iterable[str], structural: Iterable[str] | None = None, within: str = "") -> Changes:
         """When paths last changed, and the structure in a folder, unless `structural` is None.
@@ -154,11 +165,16 @@ class Checkout:
                 Cause.BAD_RESPONSE,
                 f"{_MAX_DEATHS} files of this repository stopped the reader; the rest is left unread",
             )
-        before = self._worker.deaths
+        if self._seconds >= _MAX_SECONDS:
+            raise UnreadableError(
+                Cause.BAD_RESPONSE, f"reading it took {_MAX_SECONDS:g} s already; the rest is left unread"
+            )
+        deaths, started = self._worker.deaths, time.monotonic()
         try:
             return self._worker.ask(question, answer)
         finally:
-            self._deaths += self._worker.deaths - before
+            self._deaths += self._worker.deaths - deaths
+            self._seconds += time.monotonic() - started
 
     def exhibit(self, command: str, facts: Mapping[str, str | int | float | bool | None]) -> Exhibit:
         """What was asked of it; `command` follows `git`, or stands alone for plain files, with {commit} filled in."""
@@ -224,6 +240,7 @@ class Repositories:
         environment: Mapping[str, str] | os._Environ[str],
         credentials: Mapping[str, Credential] | None = None,
         allow: Sequence[str] = (),
+        worker: Worker | None = None,
     ) -> None:
         """Make the shared worker; nothing is started or read yet.
 
@@ -233,12 +250,13 @@ class Repositories:
             environment: what ssh and TLS take their settings from.
             credentials: by host.
             allow: networks beyond the public ones that may be connected to.
+            worker: the child that reads; one of its own unless given.
         """
         self._base = base
         self._cache = cache
         self._credentials = dict(credentials or {})
         self._allow = tuple(allow)
-        self._worker = Worker()
+        self._worker = worker or Worker()
         kept = {name: environment[name] for name in _KEPT_ENVIRONMENT if name in environment}
         self._fetcher = Worker("scorecard.probes.repository.fetching", limits=_CLONE, environment=kept)
         self._remembered = Remembered()
@@ -292,6 +310,7 @@ class Repositories:
         except UnreadableError as error:
             return error
         if before is not None and before.located == located and located.source.commit:
+            before.renew()
             return before
         names = frozenset(filter(None, (identity(url), identity(located.origin))))
         return Checkout(located, label, names, self._worker, self._remembered)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _CONNECT = 10.0
 _READ = 30.0
 _SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=10 -oServerAliveCountMax=3"
+_SSH_PORT = 22
 _MAX_PACKS = 50
 """Every fetch leaves one; beyond this many the clone is made anew."""
 _DENIED = frozenset({401, 403, 404})
@@ -151,6 +152,8 @@ def _hung_up(error: HangupException) -> UnreadableError:
 def _client(question: Fetch) -> tuple[GitClient, str]:
     parts = urlsplit(question.url)
     if parts.scheme == "ssh":
+        # A name that does not resolve may be one of ssh's own configuration, which the operator wrote.
+        _addresses(AddressPolicy.of(question.allow), parts.hostname or "", parts.port or _SSH_PORT)
         return SSHGitClient(
             parts.hostname or "", port=parts.port, username=parts.username or "git", ssh_command=_SSH
         ), parts.path
@@ -170,6 +173,23 @@ def _client(question: Fetch) -> tuple[GitClient, str]:
     return client, parts.path
 
 
+def _addresses(policy: AddressPolicy, host: str, port: int) -> tuple[str, ...]:
+    """What a name resolves to, each address judged; empty when it does not.
+
+    Raises:
+        UnreadableError: when one of them must not be connected to, which condemns the name.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    addresses = tuple(str(entry[4][0]) for entry in found)
+    for address in addresses:
+        if refusal := policy.refuses(address, port):
+            raise UnreadableError(Cause.NOT_CONFIGURED, refusal)
+    return addresses
+
+
 def _pool(allow: Sequence[str]) -> type[HTTPSConnectionPool]:
     """A pool whose connections go to a judged address and to no other."""
     policy = AddressPolicy.of(allow)
@@ -177,14 +197,9 @@ def _pool(allow: Sequence[str]) -> type[HTTPSConnectionPool]:
     class JudgedConnection(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             host, port = self._dns_host, self.port
-            try:
-                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            except OSError:
-                raise UnreadableError(Cause.UNREACHABLE, f"the name {host} does not resolve") from None
-            addresses = [str(entry[4][0]) for entry in found]
-            for address in addresses:
-                if refusal := policy.refuses(address, port):
-                    raise UnreadableError(Cause.NOT_CONFIGURED, refusal)
+            addresses = _addresses(policy, host, port)
+            if not addresses:
+                raise UnreadableError(Cause.UNREACHABLE, f"the name {host} does not resolve")
             try:
                 return socket.create_connection((addresses[0], port), timeout=_CONNECT)
             except TimeoutError:

@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from scorecard.model import Cause
@@ -31,11 +30,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOG = structlog.get_logger()
 _START = 30.0
 """Seconds for Python to start and import; not part of any question."""
-_ANSWER = 32 << 20
-"""Bytes of one answer at most."""
+_ANSWER = 4 << 20
+"""Bytes of one answer at most: 20,000 paths of a usual length fit."""
 _HEADER = 4
 
 _BOOT = "import sys; sys.path[:] = sys.argv[2:]; from importlib import import_module; import_module(sys.argv[1]).main()"
@@ -225,4 +223,8 @@ def _understood(frame: bytes, answer: type[T]) -> T:
 
 @cache
 def _warn_about_network() -> None:
-    _LOG.warning("repository.reader_has_network", detail="this platform gives no network namespace to a child")
+    import structlog  # a tenth of a second that neither the child nor the command line should wait for
+
+    structlog.get_logger().warning(
+        "repository.reader_has_network", detail="this platform gives no network namespace to a child"
+    )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MAX_FILES = 20_000
 MAX_FOLDERS = 20_000
 MAX_FILE = 1 << 20
+_MAX_NAME = 255
 MAX_TOTAL = 200 << 20
 _MADE = frozenset(
     {".git", ".hg", ".svn", "node_modules", ".venv", "venv", "__pycache__", ".tox", ".terraform", ".mypy_cache"}
@@ -244,7 +245,7 @@ class Objects:
 
 def nameable(name: str) -> bool:
     """A name that can be shown and asked for again."""
-    return name.isprintable() and name not in {"", ".", ".."} and "/" not in name
+    return name.isprintable() and name not in {"", ".", ".."} and "/" not in name and len(name) <= _MAX_NAME
 
 
 # --- where a directory belongs ---------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import re2
@@ -125,6 +126,9 @@ _REVIEWED = (
 _REVIEW_LINE = re2.compile(r"(?i)^\W*(last[ _-])?(reviewed|review|updated|verified)( on| at|)\W")
 _EXCERPT = 60
 _SHOWN = 20
+_TITLE = 200
+_MANY = 2_000
+"""Links and anchors of one page that are looked at."""
 
 
 def parse_page(text: str, path: str, *, fragment: str = "", alerts: Sequence[str] = ()) -> ParsedPage:
@@ -136,17 +140,21 @@ def parse_page(text: str, path: str, *, fragment: str = "", alerts: Sequence[str
         for kind in kinds:
             sections[kind] = sections.get(kind, 0) + section.words
     return ParsedPage(
-        title=page.title,
+        title=page.title[:_TITLE],
         named=tuple(name for name in alerts if _mentions(page, name)),
         sections=sections,
         steps=any(section.numbered or section.code for section in part),
         placeholders=tuple(_placeholders(part))[:_SHOWN],
         reviewed_on=_reviewed(page),
-        links=tuple((link.target, link.number) for link in page.links if _relative(link.target)),
-        anchors=tuple(dict.fromkeys((*(name for section in page.sections for name in section.anchors), *page.anchors))),
+        links=tuple(islice(((link.target, link.number) for link in page.links if _relative(link.target)), _MANY)),
+        anchors=tuple(islice(_anchors(page), _MANY)),
         lines=page.lines,
-        silences=silences(page.comments, path),
+        silences=silences(page.comments, path)[:_SHOWN],
     )
+
+
+def _anchors(page: Page) -> Iterator[str]:
+    yield from dict.fromkeys((*(name for section in page.sections for name in section.anchors), *page.anchors))
 
 
 def _part(page: Page, fragment: str) -> tuple[Section, ...]:

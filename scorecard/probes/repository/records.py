@@ -99,6 +99,8 @@ _NO_SECTION = ("decision driver", "decision maker", "decision date", "decision s
 _LINKED = frozenset(
     {"links", "link", "more information", "related decisions", "related", "references", "see also", "relations"}
 )
+_TITLE = 200
+_MANY = 20
 _REPLACES = ("supersedes", "supercedes", "replaces", "superseding")
 _REPLACED = ("superseded by", "superceded by", "replaced by")
 
@@ -130,7 +132,7 @@ def parse_record(text: str, path: str) -> ParsedRecord:
         sections=_sections(page),
         supersedes=_front_numbers(page, "supersedes", "replaces") | _said(page, _REPLACES),
         superseded_by=_front_numbers(page, "superseded-by", "superseded_by") | _said(page, _REPLACED) | replaced_by,
-        silences=silences(page.comments, path),
+        silences=silences(page.comments, path)[:_MANY],
     )
 
 
@@ -145,7 +147,7 @@ class _Numbers(tuple[str, ...]):
 
 def _title(page: Page) -> str:
     title = _TITLE_NUMBER.sub("", page.title).strip()
-    return title if words(title) else ""
+    return title[:_TITLE] if words(title) else ""
 
 
 def _sections(page: Page) -> dict[str, int]:

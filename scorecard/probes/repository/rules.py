@@ -41,6 +41,8 @@ _LABEL = re2.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
 _COMMENT = re2.compile(r"(?:^|\s)#(.*)$")
 _ALERT = re2.compile(r"\balert[\"']?\s*:")
 
+_MAX_RULES = 2_000
+"""In one file; the largest public mixin has 150."""
 _MAX_DEPTH = 32
 """Of brackets in an expression; the deepest in the public mixins is 7."""
 
@@ -72,7 +74,10 @@ def parse_rules(text: str, path: str, *, declared: bool = True) -> ParsedRules:
     reader = _Reader(silences(comments, path))
     for document in documents:
         reader.read(document)
-    return reader.result()
+    found = reader.result()
+    if len(found.rules) > _MAX_RULES:
+        raise UnreadableError(Cause.BAD_RESPONSE, f"{len(found.rules):,} alerts in one file; {_MAX_RULES:,} are read")
+    return found
 
 
 class _Reader:

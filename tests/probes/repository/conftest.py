@@ -11,12 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from scorecard.config import Config
 from scorecard.evidence import Alerts, Answer, DecisionRecords, Evidence, Observation, RepositoryHead, Runbooks
 from scorecard.model import AlertsRef, Repository, Service, Spec
-from scorecard.probes import Context, Probe, Upstream
-from scorecard.probes.repository import Repositories
-from scorecard.probes.repository import probes as make_probes
+from scorecard.probes import Probe, Upstream
+from scorecard.probes.repository import (
+    AlertsProbe,
+    DecisionRecordsProbe,
+    Repositories,
+    RepositoryHeadProbe,
+    RunbooksProbe,
+)
+from scorecard.probes.repository.isolation import Worker
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -69,12 +74,18 @@ def repository(tmp_path: Path) -> GitRepository:
     return made
 
 
-@pytest.fixture
-def repositories(tmp_path: Path) -> Iterator[Repositories]:
-    """What opens repositories, with a cache of its own."""
-    made = Repositories(base=tmp_path, cache=tmp_path / "cache", environment=os.environ)
+@pytest.fixture(scope="session")
+def worker() -> Iterator[Worker]:
+    """One child for all tests; it starts again by itself when a test kills it."""
+    made = Worker()
     yield made
     made.close()
+
+
+@pytest.fixture
+def repositories(tmp_path: Path, worker: Worker) -> Repositories:
+    """What opens repositories, with a cache of its own."""
+    return Repositories(base=tmp_path, cache=tmp_path / "cache", environment=os.environ, worker=worker)
 
 
 @dataclass(frozen=True)
@@ -92,13 +103,17 @@ class Asker:
 
 
 @pytest.fixture
-def asking(tmp_path: Path) -> Iterator[Asker]:
-    """The shipped probes, as the engine makes them."""
-    context = Context(config=Config(), clock=lambda: NOW, cache=tmp_path / "cache", base=tmp_path)
-    made = make_probes(context)
-    yield Asker(made)
-    for probe in made:
-        probe.repositories.close()
+def asking(repositories: Repositories) -> Asker:
+    """The shipped probes over the shared child."""
+    severities = {"page": ("critical", "page"), "ticket": ("warning", "ticket"), "info": ("info",)}
+    return Asker(
+        (
+            RepositoryHeadProbe(repositories),
+            DecisionRecordsProbe(repositories),
+            AlertsProbe(repositories, severities),
+            RunbooksProbe(repositories),
+        )
+    )
 
 
 Ask = Callable[..., Answer]

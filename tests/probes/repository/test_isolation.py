@@ -18,7 +18,9 @@ from typing import Any, Protocol
 import pytest
 
 from scorecard.evidence import DecisionRecords
-from scorecard.model import Cause
+from scorecard.model import Cause, Repository, Service, Spec
+from scorecard.probes import Upstream
+from scorecard.probes.repository import DecisionRecordsProbe, Repositories
 from scorecard.probes.repository.isolation import ChildLimits, Worker
 from scorecard.probes.repository.questions import (
     File,
@@ -106,14 +108,7 @@ class Text:
 def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     (tmp_path / "behaving_child.py").write_text(textwrap.dedent(BEHAVIOURS))
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    made = Worker("behaving_child", limits=ChildLimits(cpu=1, wall=3.0))
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    made = Worker()
+    made = Worker("behaving_child", limits=ChildLimits(cpu=1, wall=8.0))
     yield made
     made.close()
 
@@ -135,7 +130,7 @@ class TestTheChild:
     @pytest.mark.parametrize(
         ("how", "says"),
         [
-            ("sleep", "not done within 3 s"),
+            ("sleep", "not done within 8 s"),
             ("spin", "more than 1 s of CPU"),
             ("allocate", "needs more memory than is given"),
             ("recurse", "nested too deep"),
@@ -406,3 +401,41 @@ def test_a_repository_that_stops_the_reader_again_and_again_is_left_alone(
     monkeypatch.setattr("scorecard.probes.repository.checkouts._MAX_DEATHS", 0)
     repository.commit({"adr/0001-a.md": "# A\n"})
     assert "stopped the reader" in records().missing[0].detail
+
+
+def test_a_repository_that_takes_too_long_altogether_is_left_alone(
+    repository: GitRepository, records: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.commit({"adr/0001-a.md": "# A\n"})
+    monkeypatch.setattr("scorecard.probes.repository.checkouts._MAX_SECONDS", 0.0)
+    assert "the rest is left unread" in records().missing[0].detail
+
+
+def test_a_file_of_forty_thousand_alerts_is_refused(worker: Worker, tmp_path: Path) -> None:
+    many = ",".join('{"alert":"A","expr":"a"}' for _ in range(30_000))
+    (tmp_path / "a.yaml").write_text(f'{{"groups":[{{"name":"g","rules":[{many}]}}]}}')
+    with pytest.raises(UnreadableError):
+        worker.ask(ReadRules(File(Source(str(tmp_path)), "a.yaml")), ParsedRules)
+
+
+def test_a_file_that_was_refused_is_not_tried_again_in_the_same_run(
+    repository: GitRepository, repositories: Repositories
+) -> None:
+    repository.commit({"adr/0001-a.md": "x" * (2 << 20)})
+    asked: list[object] = []
+    ask = repositories._worker.ask
+
+    class Counting(Worker):
+        deaths = 0
+
+        def ask(self, question: Any, answer: Any) -> Any:  # noqa: ANN401 - as the real one
+            asked.append(type(question).__name__)
+            return ask(question, answer)
+
+    repositories._worker = Counting()
+    service = Service(name="payments", spec=Spec(repositories=(Repository(url="payments"),)))
+    for _ in range(2):
+        ((_, answer),) = DecisionRecordsProbe(repositories).ask([service], Upstream())
+        assert isinstance(answer, DecisionRecords)
+        assert [part.cause for part in answer.missing] == [Cause.BAD_RESPONSE]
+    assert asked.count("ReadRecord") == 1
