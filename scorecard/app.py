@@ -210,7 +210,7 @@ class Running:
 
     def _make_runner(self) -> Runner:
         probes = installed_probes(self.live.config, Path(self._cache.name), self.clock)
-        return Runner(probes, clock=self.clock, telemetry=self.telemetry)
+        return Runner(probes, clock=self.clock, telemetry=self.telemetry, find=self.store.service)
 
     def _retention(self) -> Retention:
         keep = self.live.config.retention

@@ -50,8 +50,11 @@ class Runner:
         clock: Callable[[], datetime],
         telemetry: Telemetry,
         pause: Callable[[float], None] = time.sleep,
+        find: Callable[[ServiceKey], Service | None] = lambda _: None,
     ) -> None:
         """Sort the probes.
+
+        `find` looks up a registered service that a run is not about, such as a declared downstream.
 
         Raises:
             ValueError: two probes answer one question, or they need one another in a circle.
@@ -60,6 +63,7 @@ class Runner:
         self._clock = clock
         self._telemetry = telemetry
         self._pause = pause
+        self._find = find
         self.probed: frozenset[type[Evidence]] = frozenset(probe.answers for probe in self._probes)
 
     def kinds(self, cadence: Cadence | None) -> frozenset[type[Evidence]]:
@@ -87,7 +91,7 @@ class Runner:
             known: what is known of them already.
             kinds: which evidence.
             progress: told of every answer.
-            at_once: also what is not due yet by the probe's own period: somebody asked.
+            at_once: also what is not due yet by the probe's own period, and wait for what takes time: somebody asked.
         """
         state = {
             service.key: _State(known.get(service.key, Seen(probed=self.probed)), self.probed) for service in services
@@ -98,12 +102,12 @@ class Runner:
             due = [service for service in services if at_once or self._due(probe, state[service.key])]
             if not due:
                 continue
-            self._sample(probe, due, state, progress)
+            self._sample(probe, due, state, progress, patient=at_once)
             fresh = [service for service in due if probe.answers.window and _short_of(state[service.key], probe)]
             for _ in range(FIRST_SAMPLES - 1):
                 if fresh:
                     self._pause(SAMPLE_PAUSE)
-                    self._sample(probe, fresh, state, progress)
+                    self._sample(probe, fresh, state, progress, patient=at_once)
         return {key: Asked(each.seen(), tuple(each.new.values())) for key, each in state.items()}
 
     def _due(self, probe: Probe, state: _State) -> bool:
@@ -112,13 +116,27 @@ class Runner:
         return every is None or last is None or isinstance(last.value, Unavailable) or self._clock() - last.at >= every
 
     def _sample(
-        self, probe: Probe, services: Sequence[Service], state: dict[ServiceKey, _State], progress: Progress | None
+        self,
+        probe: Probe,
+        services: Sequence[Service],
+        state: dict[ServiceKey, _State],
+        progress: Progress | None,
+        *,
+        patient: bool,
     ) -> None:
+        waiting = {service.key for service in services}
+
+        def tell(words: str) -> None:
+            if progress:
+                progress(f"{probe.name}, {words}", len(services) - len(waiting), len(services))
+
         upstream = Upstream(
             {(key, kind): seen for key, each in state.items() for kind, seen in each.observations.items()},
             {(key, kind): window for key, each in state.items() for kind, window in each.windows.items()},
+            patient=patient,
+            find=self._find,
+            tell=tell,
         )
-        waiting = {service.key for service in services}
         for key, value in self._guarded(probe, services, upstream):
             if key in waiting:
                 waiting.discard(key)

@@ -43,12 +43,26 @@ class Probe(Protocol):
         ...
 
 
+def _nobody(_key: ServiceKey) -> Service | None:
+    return None
+
+
+def _nothing(_words: str) -> None:
+    """Nobody looks on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """What is known already: answers of this run that a probe needs, and the last windows of what it asks itself."""
 
     answers: Mapping[tuple[ServiceKey, type[Evidence]], Observation] = field(default_factory=dict)
     windows: Mapping[tuple[ServiceKey, type[Evidence]], Window[Any]] = field(default_factory=dict)
+    patient: bool = False
+    """Somebody waits for the answer, and no later run will bring it: a question that takes time is waited for."""
+    find: Callable[[ServiceKey], Service | None] = _nobody
+    """A registered service that is not asked about itself, such as a declared downstream."""
+    tell: Callable[[str], None] = _nothing
+    """Progress of a long wait, in words, for whoever looks on."""
 
     def answer(self, key: ServiceKey, kind: type[Evidence]) -> Answer:
         """The newest answer; `unknown: no_data` where there is none."""
