@@ -72,9 +72,8 @@ def present(seen: DecisionRecords, limits: Limits) -> Finding:
         return failed("none", "no decision records in adr/, docs/adr, docs/decisions, doc/adr or where .adr-dir points")
     states = Counter(record.state.value for record in seen.records)
     counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-    return failed(
-        "too-few", f"{accepted} accepted of {len(seen.records)} records ({counted}); {limits.accepted} are needed"
-    )
+    records = "record" if accepted == 1 else "records"
+    return failed("too-few", f"{accepted} accepted decision {records}, {limits.accepted} are needed; found {counted}")
 
 
 @row.required(

@@ -119,10 +119,21 @@ def _folders(holding: Holding, found: _Found) -> Iterator[str]:
     seen: set[str] = set()
     for top in dict.fromkeys((holding.path, "")):
         for name in (*FOLDERS, *_told(holding.checkout, top, found)):
-            folder = joined(top, name)
-            if folder and folder not in seen:
-                seen.add(folder)
-                yield folder
+            for folder in _spelled(holding.checkout, top, name.strip("/").split("/")):
+                if folder and folder not in seen:
+                    seen.add(folder)
+                    yield folder
+
+
+def _spelled(checkout: Checkout, top: str, names: Sequence[str]) -> Iterator[str]:
+    """The folders of this name in any case of letters: `docs/ADR` is `docs/adr` to everybody but the file system."""
+    here = [top]
+    for name in names:
+        if name in {"", "."}:
+            continue
+        below = [folder for parent in here for folder in checkout.listing(parent, deep=False).folders]
+        here = [folder for folder in below if posixpath.basename(folder).lower() == name.lower()]
+    yield from here
 
 
 def _told(checkout: Checkout, top: str, found: _Found) -> Iterator[str]:

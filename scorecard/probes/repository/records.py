@@ -32,7 +32,11 @@ FOLDERS = (
     "doc/decisions",
     "doc/architecture/decisions",
     "architecture/decisions",
+    "architecture/adr",
+    "docs/architecture/adr",
+    "docs/architecture-decisions",
 )
+"""Below the service's path and the repository's top, in any case of letters."""
 MARKDOWN = (".md", ".markdown", ".mdx")
 OTHER_TEXT = (".adoc", ".asciidoc", ".rst", ".org")
 _NOT_RECORDS = frozenset({"readme", "index", "toc", "contents", "summary", "changelog", "glossary", "_index"})
@@ -101,6 +105,7 @@ _LINKED = frozenset(
 )
 _TITLE = 200
 _MANY = 20
+_CHOICE = re2.compile(r"(?i)[|/,]|\bor\b")
 _REPLACES = ("supersedes", "supercedes", "replaces", "superseding")
 _REPLACED = ("superseded by", "superceded by", "replaced by")
 
@@ -232,18 +237,25 @@ def _state(page: Page) -> tuple[RecordState, _Numbers]:
         state = _state_of(value)
         if state is RecordState.SUPERSEDED:
             return state, _references(value, line)
-        if state is not None:
+        if state not in {RecordState.MISSING, RecordState.OTHER}:
             return state, _Numbers()
-        if words(value) and "|" not in value:
-            other = RecordState.OTHER
+        if state is RecordState.OTHER and words(value):
+            other = state
     return other, _Numbers()
 
 
-def _state_of(value: str) -> RecordState | None:
-    """The state that a value begins with; None for a choice that was left open, a relation, or another word."""
-    if value.count("|") or value.lstrip().startswith("{"):
-        return None
-    first, _, _rest = _plain(value).partition(" ")
+def _state_of(value: str) -> RecordState:
+    """The state that a value begins with; missing where a template's choice was left open, other for any other word."""
+    if value.lstrip().startswith("{"):
+        return RecordState.MISSING
+    states = [_named_state(part) for part in _CHOICE.split(value)]
+    if len(states) > 1 and states[0] and states[1]:
+        return RecordState.MISSING
+    return states[0] or RecordState.OTHER
+
+
+def _named_state(text: str) -> RecordState | None:
+    first = _plain(text).partition(" ")[0]
     return next((state for state, names in _STATES if first in names), None)
 
 
@@ -285,15 +297,20 @@ def _front_numbers(page: Page, *keys: str) -> _Numbers:
 
 
 def _said(page: Page, phrases: tuple[str, ...]) -> _Numbers:
-    """The numbers in lines that begin with one of the phrases, where relations are written."""
+    """The numbers after one of the phrases, where relations are written: the status, the links, lines at the top.
+
+    At the top a line must begin with it, since prose stands there too.
+    """
     found = _Numbers()
     for section in page.sections:
-        if section.level > 1 and _plain(section.title) not in {"status", *_LINKED}:
+        telling = _plain(section.title) in {"status", *_LINKED}
+        if section.level > 1 and not telling:
             continue
         for line in section.lines:
-            plain = _plain(line.text).removeprefix("status ")
-            if plain.startswith(phrases):
-                found |= _references(line.text, line)
+            text = line.text.lower()
+            at = next((text.find(phrase) for phrase in phrases if phrase in text), -1)
+            if at >= 0 and (telling or _plain(text[:at]) in {"", "status"}):
+                found |= _references(line.text[at:], line)
     return found
 
 

@@ -66,6 +66,8 @@ class TestDecisionRecords:
             "doc/adr",
             "doc/architecture/decisions",
             "docs/architecture/decisions",
+            "docs/architecture-decisions",
+            "Docs/ADRs",
         ],
     )
     def test_the_usual_folders_are_read(self, repository: GitRepository, records: Ask, folder: str) -> None:

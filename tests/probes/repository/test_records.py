@@ -275,11 +275,26 @@ class TestFaults:
             ("Deprecated", "deprecated"),
             ("Superseded", "superseded"),
             ("~~Accepted~~ Superseded", "accepted"),
+            ("⚠️ Superseded by [ADR-4](0004-x.md)", "superseded"),
+            ("Accepted, supersedes ADR-4", "accepted"),
+            ("Accepted / 2021-01-01", "accepted"),
+            ("Proposed / Accepted / Superseded", "missing"),
+            ("[Proposed, Accepted, Deprecated, Superseded]", "missing"),
+            ("Proposed ❓ OR Accepted ✅", "missing"),
             ("", "missing"),
         ],
     )
     def test_words_for_a_state(self, word: str, state: str) -> None:
         assert parse_record(f"# T\n\n## Status\n\n{word}\n\n## Context\n\nx\n", "a/1-t.md").status == state
+
+    def test_a_part_that_was_superseded_is_told_within_the_status(self) -> None:
+        text = ADR_TOOLS.replace("Accepted\n", "Accepted. Bitmaps are superseded by [ADR-10](0010-x.md) alone.\n", 1)
+        parsed = parse_record(text, "a/9-t.md")
+        assert (parsed.status, parsed.superseded_by) == ("accepted", ("10",))
+
+    def test_a_note_at_the_top_tells_the_successor(self) -> None:
+        text = ADR_TOOLS.replace("Date:", "> **Superseded by [ADR-10](0010-x.md):** managed elsewhere.\n\nDate:", 1)
+        assert parse_record(text, "a/9-t.md").superseded_by == ("10",)
 
     def test_prose_about_replacing_is_no_link(self) -> None:
         text = ADR_TOOLS.replace("## Decision\n", "## Decision\n\nReplaces ADR-4 in spirit only.\n")
