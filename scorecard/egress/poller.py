@@ -32,7 +32,12 @@ class Poller:
             os.write(self._wake_write, b"x")
 
     def watch(self, descriptor: int, what: int) -> None:
-        """Do what libcurl's CURLMOPT_SOCKETFUNCTION asks for."""
+        """Do what libcurl's CURLMOPT_SOCKETFUNCTION asks for.
+
+        After `close` nothing: libcurl says goodbye on TLS connections when its handle is closed, long after the sweep.
+        """
+        if self._wake_write < 0:
+            return
         if what == pycurl.POLL_REMOVE:
             self._known.discard(descriptor)
             # A socket that is closed already is gone from epoll too.

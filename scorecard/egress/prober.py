@@ -36,8 +36,8 @@ class ProberSettings:
     """GETs under way. One that is not answered after a moment gives its place away and goes on."""
     ca_file: str | None = None
     """Certificates of authorities, PEM; Mozilla's by certifi unless given."""
-    waiting: int = 4000
-    """GETs that may be under way in all, those that gave their place away included."""
+    waiting: int = 16_000
+    """GETs that may be under way in all, those that gave their place away included; fewer where descriptors are few."""
 
 
 @dataclass(slots=True)

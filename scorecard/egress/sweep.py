@@ -35,7 +35,9 @@ _HELD_ANSWERS = 25_000
 _HELD_BYTES = 32 << 20
 """Answers, and bytes of their bodies, that are kept back while targets answer."""
 _ADMITTED = 16
-"""GETs of a lane that begin in one turn; so few that answers do not lie here while we send."""
+"""GETs that begin in one turn; so few that answers do not lie here while we send."""
+_ADMITTED_BESIDE = 4
+"""Of those that were silent last time, while others wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +177,8 @@ class Sweep:
         self._lose_patience()
         self._part()
         # Those that were silent first: they cost nothing while they are silent again, and then end with the others.
-        self._admit(slow=True)
-        self._admit(slow=False)
+        self._admit(_ADMITTED_BESIDE if self._lanes[False] else _ADMITTED, slow=True)
+        self._admit(_ADMITTED, slow=False)
 
     def _receive(self) -> None:
         """Wait for sockets and the clock, let libcurl act on them, and take what has ended."""
@@ -196,11 +198,11 @@ class Sweep:
         self._busy = time.monotonic() - now
 
     def _quiet(self) -> bool:
-        """Whether only those are under way that take long.
+        """Whether only those are under way, or wait in their lane, that take long.
 
         Answers are handed over then, since the caller's work on them would hold the interpreter while targets answer.
         """
-        return not (self._starting or self._lanes[False] or self._lanes[True])
+        return not (self._starting or self._lanes[False])
 
     def _full(self) -> bool:
         return len(self._answers) >= _HELD_ANSWERS or self._held >= _HELD_BYTES
@@ -227,10 +229,10 @@ class Sweep:
             return len(self._flights) < self._most - self._limits.starting
         return self._starting < self._limits.starting and len(self._flights) < self._most
 
-    def _admit(self, *, slow: bool) -> None:
+    def _admit(self, most: int, *, slow: bool) -> None:
         if self._busy > _BUSY:
             return
-        for _ in range(_ADMITTED):
+        for _ in range(most):
             if not self._can_begin(slow=slow):
                 return
             self._begin_next(self._lanes[slow].popleft())

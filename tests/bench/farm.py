@@ -60,6 +60,7 @@ class Farm:
             client.setblocking(False)
             if client.getsockname()[0].endswith(f".{HANGING}"):
                 self._clients[client.fileno()] = client
+                self._epoll.register(client, select.EPOLLRDHUP)
                 continue
             if self._context:
                 client = self._context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
@@ -68,7 +69,7 @@ class Farm:
 
     def _serve(self, descriptor: int, client: socket.socket) -> None:
         try:
-            while data := client.recv(4096):
+            while (data := client.recv(4096)) and not client.getsockname()[0].endswith(f".{HANGING}"):
                 client.send(_ANSWER * data.count(b"\r\n\r\n"))
         except _WANTS:
             return

@@ -270,3 +270,12 @@ def test_a_name_without_addresses_is_missing_and_localhost_is_found() -> None:
     found = Resolver().resolve("localhost", 2)
     assert found.state is NameState.FOUND
     assert set(found.addresses) <= {"127.0.0.1", "::1"}
+
+
+def test_a_connection_that_is_left_over_is_closed_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    with server(pause=0.4) as (port, seen):
+        made = prober(seconds=2)
+        answers = list(made.get_many([Get(key=n, url=f"http://127.0.0.1:{port}/", group="g") for n in range(2)]))
+    assert [got.status for got in answers] == [200, 200]
+    assert len(seen) == 2, "the first took long, so that the second went over a connection of its own"
+    assert capfd.readouterr().err == ""
