@@ -225,8 +225,8 @@ def test_a_hanging_target_ends_by_the_deadline_and_holds_nobody_up(server: Farm)
         (key.name, time.monotonic() - start) for key, _ in HealthProbe(prober(seconds=1)).ask(services, Upstream())
     ]
     assert arrived[-1][0] == "hangs"
-    assert arrived[-2][1] < 0.9, "the others do not wait for it"
-    assert arrived[-1][1] < 2, "both of its endpoints hang at the same time"
+    assert arrived[-2][1] < arrived[-1][1] - 0.1, "the others do not wait for it"
+    assert arrived[-1][1] < 1.9, "both of its endpoints hang at the same time: one after the other takes 2 s"
 
 
 def test_a_resolver_that_is_silent_holds_no_literal_up(server: Farm) -> None:
@@ -242,7 +242,7 @@ def test_a_resolver_that_is_silent_holds_no_literal_up(server: Farm) -> None:
     answers = dict(HealthProbe(prober(seconds=0.5, look=silent)).ask(services, Upstream()))
     took = time.monotonic() - start
     release.set()
-    assert took < 3
+    assert took < 8, "the lookups take 10 s"
     literal = answers[ServiceKey("literal")]
     assert isinstance(literal, HealthEndpoints)
     assert isinstance(literal.liveness, Endpoint)

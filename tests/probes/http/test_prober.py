@@ -174,8 +174,8 @@ def test_targets_known_to_hang_slow_nobody_down() -> None:
         allow = [*(f"127.0.0.{n}" for n in range(1, 100)), *(f"127.0.{n}.250" for n in range(250))]
         start = time.monotonic()
         arrived = {got.key: time.monotonic() - start for got in prober(*allow, concurrency=10).get_many([*ill, *well])}
-    assert max(arrived[get.key] for get in well) < 0.9
-    assert 1.0 <= max(arrived.values()) < 2.0, "a hundred that hang all end at one deadline"
+    assert max(arrived[get.key] for get in well) < min(arrived[get.key] for get in ill)
+    assert max(arrived.values()) < 5, "a hundred that hang end at one deadline, not by tens"
 
 
 def test_a_few_places_are_enough_when_unknown_targets_hang() -> None:
@@ -186,7 +186,7 @@ def test_a_few_places_are_enough_when_unknown_targets_hang() -> None:
         answers = list(prober(*allow, concurrency=5).get_many(gets))
         took = time.monotonic() - start
     assert {got.reply for got in answers} == {Reply.TIMED_OUT}
-    assert took < 4, "one after another by fives it would be eight deadlines"
+    assert took < 6, "one after another by fives it would be eight deadlines"
 
 
 def test_a_bad_address_and_an_empty_list_are_answered_without_a_sound() -> None:
