@@ -165,9 +165,8 @@ def _found(result: Search, declared: str, limits: Limits) -> Item:
 
 
 def _text(result: Search, asked: str) -> Item:
-    what = (
-        "a line that is no JSON object" if result.skew is None and not result.line.startswith("{") else "a longer text"
-    )
+    text = result.skew is None and not result.line.startswith("{")
+    what = "a line that is no JSON object" if text else "a longer text"
     return failed("in-text", f"{asked}: its id is in the log only within {what}")
 
 

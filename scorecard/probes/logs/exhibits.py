@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from scorecard.egress.prober import ProberSettings
 from scorecard.evidence import Exhibit, Unavailable
 from scorecard.evidence.base import Fact
-from scorecard.evidence.logs import CorrelationSearch, Search, Sent, Trace
+from scorecard.evidence.logs import CorrelationSearch, LogSystem, Search, Sent, Trace
 from scorecard.probes.logs.source import Source
 
 _FOUND = frozenset({Trace.IN_FIELD, Trace.UNDER_ANOTHER_KEY, Trace.IN_TEXT})
@@ -69,4 +69,9 @@ def _searched(one: Sent, result: Search, source: Source, mark: str) -> Iterator[
         facts["seconds_until_there"] = round(result.lag, 2)
     if result.says_service:
         facts["names_service"] = result.says_service
-    yield Exhibit(source=source.lane, request=source.repeat(needle, mark), facts=facts, excerpt=result.line)
+    yield Exhibit(source=source_of(source), request=source.repeat(needle, mark), facts=facts, excerpt=result.line)
+
+
+def source_of(source: Source) -> str:
+    """The system that was asked, as evidence names it: `file`, `loki/main`."""
+    return "file" if source.system is LogSystem.FILE else source.lane

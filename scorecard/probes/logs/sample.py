@@ -13,6 +13,7 @@ from scorecard.evidence import Answer, Evidence, Exhibit, Unavailable
 from scorecard.evidence.logs import LogSample
 from scorecard.model import Cause, Service, ServiceKey
 from scorecard.probes import Upstream
+from scorecard.probes.logs.exhibits import source_of
 from scorecard.probes.logs.lanes import Lanes
 from scorecard.probes.logs.lines import FieldNames, Line, first_of, lacking, rfc_3339, service_of
 from scorecard.probes.logs.places import Places
@@ -105,7 +106,7 @@ def count(source: Source, lines: Sequence[Line], names: FieldNames, others: Coll
         words = f"all {foreign} lines say they are of other services" if foreign else "the log holds no line"
         return Unavailable(Cause.NO_DATA, f"{source.name}: {words}")
     exhibit = Exhibit(
-        source=source.lane if source.system != "file" else "file",
+        source=source_of(source),
         request=source.repeat("", ""),
         facts={
             "lines": mine,
