@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ MAX_BODY = 256 * 1024
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
-_KEY_LENGTH = 255
+_KEY = re.compile(r"[!-~]{1,255}")
 _WEB = Path(__file__).resolve().parent.parent / "_web"
 
 log = get_logger(__name__)
@@ -65,9 +66,21 @@ def blueprint(deps: Deps) -> Blueprint:
     bp = Blueprint("api", __name__, template_folder=str(_WEB / "templates"))
     answered = Idempotency()
     for entry in OPERATIONS:
-        bp.add_url_rule(entry.route, endpoint=entry.id, view_func=_view(entry, deps, answered), methods=[entry.method])
+        bp.add_url_rule(
+            entry.route,
+            endpoint=entry.id,
+            view_func=_view(entry, deps, answered),
+            methods=[entry.method],
+            provide_automatic_options=not entry.path.startswith("/api/"),
+        )
     # Whatever else is asked under /api is answered here, so that its errors are problem+json as well.
-    bp.add_url_rule("/api/<path:rest>", endpoint="nothing", view_func=_nothing, methods=_METHODS)
+    bp.add_url_rule(
+        "/api/<path:rest>",
+        endpoint="nothing",
+        view_func=_nothing,
+        methods=_METHODS,
+        provide_automatic_options=False,
+    )
     bp.before_request(lambda: _refused(deps))
     bp.register_error_handler(Problem, render)
     bp.register_error_handler(HTTPException, _http_error)
@@ -102,8 +115,8 @@ def _view(entry: Operation, deps: Deps, answered: Idempotency) -> Callable[..., 
 
 
 def _once(entry: Operation, call: Call[Any], answered: Idempotency, key: str) -> Response:
-    if not key or len(key) > _KEY_LENGTH:
-        message = f"1 to {_KEY_LENGTH} characters are expected"
+    if not _KEY.fullmatch(key):
+        message = "1 to 255 visible characters of ASCII are expected"
         raise problem("invalid", f"Idempotency-Key: {message}", errors=[(("header", "Idempotency-Key"), message)])
 
     def answer() -> Kept:
@@ -160,9 +173,12 @@ def _nothing(rest: str) -> Response:
     adapter = current_app.create_url_adapter(request)
     assert adapter is not None  # noqa: S101 - inside a request there is one
     allowed = [method for method in _METHODS if _operation_at(adapter, f"/api/{rest}", method)]
-    if allowed:
-        raise MethodNotAllowed(valid_methods=[*allowed, *(["HEAD"] if "GET" in allowed else []), "OPTIONS"])
-    raise NotFound
+    if not allowed:
+        raise NotFound
+    methods = [*allowed, *(["HEAD"] if "GET" in allowed else []), "OPTIONS"]
+    if request.method == "OPTIONS":
+        return Response(status=204, headers={"Allow": ", ".join(sorted(methods))})
+    raise MethodNotAllowed(valid_methods=methods)
 
 
 def _operation_at(adapter: Any, path: str, method: str) -> bool:  # noqa: ANN401 - werkzeug's MapAdapter

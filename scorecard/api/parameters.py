@@ -8,12 +8,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from scorecard.model import Level, Lifecycle, Status
+from scorecard.model import Lifecycle, Status
 
 LABEL = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 SORTS = Literal[
     "score", "name", "team", "tier", "coverage", "age", "-score", "-name", "-team", "-tier", "-coverage", "-age"
 ]
+YesOrNo = Literal["true", "false", "yes", "no"]
+_ONE_SCORE = r"(100|\d{1,2}(\.\d{1,3})?)"
+_SCORE = rf"^({_ONE_SCORE}-{_ONE_SCORE}?|[<-]{_ONE_SCORE})$"
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+ -]\d{2}:\d{2})")
 _COUNT = re.compile(r"-?\d{1,9}", re.ASCII)
 _LEAP = re.compile(r"(?<=:\d\d:)60")
@@ -45,8 +48,7 @@ Label = Annotated[str, Field(pattern=LABEL, max_length=63)]
 SearchText = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Cursor = Annotated[str, Field(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$")]
 At = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_in_utc)]
-Count = Annotated[int, BeforeValidator(_count)]
-Limit = Annotated[Count, Field(ge=1, le=200)]
+Limit = Annotated[int, Field(ge=1, le=200), BeforeValidator(_count)]
 
 
 class Parameters(BaseModel):
@@ -79,7 +81,7 @@ class ScorecardParameters(OnChecklist):
 class HistoryParameters(OnChecklist):
     """For a service's history."""
 
-    days: Annotated[Count, Field(ge=1, le=3660)] = 90
+    days: Annotated[int, Field(ge=1, le=3660), BeforeValidator(_count)] = 90
     """How many days back."""
     after: Cursor = ""
     """The cursor that the page before gave."""
@@ -131,29 +133,35 @@ class ServicesParameters(ListParameters):
     """With `status`: services in which this row has it. Alone: services that have the row."""
     status: Status | None = None
     """With `row`: that row's status. Alone: any row has it."""
-    level: Level | None = None
-    """The word for the score."""
-    score: Annotated[str, Field(pattern=r"^((\d{1,2}|100)?-(\d{1,2}|100)?|<(\d{1,2}|100))$")] | None = None
+    level: Literal["ready", "nearly", "not-ready", "unknown", "below"] | None = None
+    """The word for the score; `below` is measured within 24 hours, and anything but ready."""
+    measured: YesOrNo | None = None
+    """Whether anything was observed within 24 hours."""
+    score: Annotated[str, Field(pattern=_SCORE)] | None = None
     """`50-60`, `80-` or `-50`, and `<80`; half-open: 60 is not in `50-60`, and 100 is in `90-100`."""
     score_from: Annotated[float, Field(ge=0, le=100)] | None = None
     """This score and above."""
     score_below: Annotated[float, Field(ge=0, le=101)] | None = None
     """Below this score."""
-    stale: Literal["true", "false", "yes", "no"] | None = None
+    stale: YesOrNo | None = None
     """Whether a live answer is older than its maximum age."""
     sort: SORTS = "score"
     """By what; a leading `-` turns it round."""
 
     def bounds(self) -> tuple[float | None, float | None]:
         """(from, below) of the score, from whichever way it was said; the narrower where both were."""
-        text = (self.score or "").replace("<", "-")
-        low, _, high = text.partition("-")
+        low, _, high = (self.score or "").replace("<", "-").partition("-")
         lower = [float(low)] if low else []
         # The last ten points include the full score, as the site's last bar does.
         upper = [float(high) if float(high) < 100 else 100.1] if high else []  # noqa: PLR2004 - the full score
         lower += [self.score_from] if self.score_from is not None else []
         upper += [self.score_below] if self.score_below is not None else []
         return max(lower, default=None), min(upper, default=None)
+
+
+def truth(asked: YesOrNo | None) -> bool | None:
+    """What a word of yes or no means; None where it was not asked."""
+    return None if asked is None else asked in {"true", "yes"}
 
 
 def given(args: Any) -> tuple[dict[str, str], list[str]]:  # noqa: ANN401 - werkzeug's MultiDict

@@ -22,6 +22,8 @@ TYPES: Mapping[str, tuple[int, str]] = {
     "not-found": (404, "There is nothing at this address"),
     "method-not-allowed": (405, "This address does not take the method"),
     "managed-elsewhere": (409, "The service is defined in a file of the catalogue"),
+    "name-differs": (409, "The body names another service than the address"),
+    "refused": (409, "The rules of the catalogue refuse the service"),
     "key-reused": (409, "The idempotency key belongs to another request"),
     "changed-meanwhile": (412, "The service changed since it was read"),
     "too-large": (413, "The body is larger than 256 KiB"),

@@ -3,27 +3,67 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from scorecard.api import parameters, schemas, shown
 from scorecard.api.answers import etag, matches
+from scorecard.api.conformity import conforms, path_of
 from scorecard.api.operations import Call, Reply, operation
+from scorecard.api.parameters import LABEL
 from scorecard.api.problems import problem
 from scorecard.catalog import Found, build_catalog, service_schema
+from scorecard.json_schema import without_titles
 from scorecard.model import Service, ServiceKey
+from scorecard.problems import dotted
 from scorecard.strict_yaml import Document
 
 
 @cache
 def body_schema() -> dict[str, Any]:
     """The JSON Schema of a registration: a catalogue document of kind Service."""
-    whole = service_schema()
-    definitions = whole["$defs"]
-    return {
-        **definitions["Service"],
-        "$defs": {key: value for key, value in definitions.items() if key not in {"Service", "Team"}},
-    }
+    whole = deepcopy(service_schema())
+    definitions = whole["$defs"] | _whole_items()
+    body, metadata = definitions["Service"], definitions["Service"]["properties"]["metadata"]["properties"]
+    metadata["tier"] |= _LABEL
+    metadata["team"] |= {**_LABEL, "pattern": f"^({LABEL[1:-1]})?$"}
+    metadata["formerly"]["items"] |= _LABEL
+    _demand(definitions["Link"]["properties"]["url"], _WEB)
+    _demand(definitions["Spec"]["properties"]["url"], _WEB)
+    return {**body, "$defs": {key: value for key, value in definitions.items() if key not in {"Service", "Team"}}}
+
+
+def _whole_items() -> dict[str, Any]:
+    """What stands in lists: no default is merged into it, so that it must be whole."""
+    strict = TypeAdapter(Service).json_schema()["$defs"]
+    text = json.dumps([node["items"] for part in strict.values() for node in _lists(part)])
+    todo, found = set(_REFERENCE.findall(text)), dict[str, Any]()
+    while todo:
+        name = todo.pop()
+        found[name] = without_titles(strict[name])
+        todo |= set(_REFERENCE.findall(json.dumps(strict[name]))) - set(found)
+    return found
+
+
+def _lists(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [node for node in part.get("properties", {}).values() if "items" in node]
+
+
+_REFERENCE = re.compile(r"#/\$defs/(\w+)")
+_LABEL = {"pattern": LABEL, "maxLength": 63}
+_WEB = {"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@]+([/?#]\S*)?$"}
+
+
+def _demand(node: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add to a text's schema, which may also be null."""
+    for choice in node.get("anyOf", [node]):
+        if choice.get("type") == "string":
+            choice |= more  # noqa: PLW2901 - in place, on purpose
 
 
 @operation(
@@ -46,7 +86,15 @@ def get_service(call: Call[parameters.InEnvironment]) -> dict[str, Any]:
     answer=schemas.Registered,
     statuses={201: "Registered."},
     body={},
-    problems=("managed-elsewhere", "changed-meanwhile", "bad-request", "too-large", "unsupported-media-type"),
+    problems=(
+        "name-differs",
+        "refused",
+        "managed-elsewhere",
+        "changed-meanwhile",
+        "bad-request",
+        "too-large",
+        "unsupported-media-type",
+    ),
     curl="registration",
 )
 def put_service(call: Call[Any]) -> Reply:
@@ -116,7 +164,7 @@ def _read(call: Call[Any], name: str) -> tuple[Service, ...]:
         raise problem("invalid", "kind: Service is expected", errors=[(("body", "kind"), "Service is expected")])
     if isinstance(stated, str) and stated != name:
         message = f"{stated[:63]!a} differs from the name in the address"
-        raise problem("invalid", f"metadata.name: {message}", errors=[(("body", "metadata", "name"), message)])
+        raise problem("name-differs", f"metadata.name: {message}", errors=[(("body", "metadata", "name"), message)])
     rows = {row for checklist in call.deps.store.checklists.values() for row in checklist.by_id}
     catalog = build_catalog(
         # The body may come from anywhere: it may not name files of this machine.
@@ -126,13 +174,11 @@ def _read(call: Call[Any], name: str) -> tuple[Service, ...]:
         rows=frozenset({*rows, *call.deps.registry.rows}),
     )
     if catalog.problems or not catalog.services:
-        errors = [
-            (("body", *found.key.split(".")) if found.key else ("body",), _without_place(found))
-            for found in catalog.problems
-        ]
-        raise problem(
-            "invalid", str(catalog.problems[0]) if catalog.problems else "a service is expected", errors=errors
-        )
+        paths = [path_of(found.key) for found in catalog.problems]
+        errors = [(("body", *path), _without_place(found)) for path, found in zip(paths, catalog.problems, strict=True)]
+        well_formed = bool(paths) and all(conforms(body_schema(), call.body, path) for path in paths)
+        loc, message = errors[0] if errors else (("body",), "a service is expected")
+        raise problem("refused" if well_formed else "invalid", f"{dotted(loc)}: {message}", errors=errors)
     return catalog.services
 
 

@@ -11,7 +11,7 @@ from scorecard.api.problems import Problem, problem
 from scorecard.checklist import Checklist
 from scorecard.document import Document
 from scorecard.gate import cannot_tell
-from scorecard.model import Service, ServiceKey
+from scorecard.model import Level, Service, ServiceKey
 from scorecard.store import QueryError
 from scorecard.store.views import Query
 
@@ -47,10 +47,12 @@ def list_services(call: Call[parameters.ServicesParameters]) -> Reply:
         lifecycle=asked.lifecycle or "",
         row=asked.row or "",
         status=asked.status,
-        level=asked.level,
+        level=Level(asked.level) if asked.level and asked.level != "below" else None,
+        below=asked.level == "below",
+        measured=parameters.truth(asked.measured),
         score_from=low,
         score_below=below,
-        stale=None if asked.stale is None else asked.stale in {"true", "yes"},
+        stale=parameters.truth(asked.stale),
         sort=asked.sort,
         after=asked.after,
         limit=asked.limit,
