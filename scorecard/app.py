@@ -5,6 +5,7 @@ The clock and the clients are made here, or on the command line, and handed on.
 
 from __future__ import annotations
 
+import resource
 import signal
 import tempfile
 import threading
@@ -37,6 +38,7 @@ DRAIN_SECONDS = 20.0
 """Work under way at SIGTERM may take this long; gunicorn gives requests and this 25 s together."""
 GRACE_SECONDS = 25
 THREADS = 8
+_OPEN_FILES = 65_536
 
 log = logging.get_logger(__name__)
 
@@ -260,6 +262,14 @@ class _Master(Arbiter):  # type: ignore[misc] # gunicorn has no types
         self.kill_workers(signal.SIGHUP)
 
 
+def raise_open_files() -> None:
+    """Let this process hold as many sockets as the system permits; a burst of probes wants one each."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else _OPEN_FILES
+    if soft < min(wanted, _OPEN_FILES):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, _OPEN_FILES), hard))
+
+
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     """gunicorn with one worker process: it drains on SIGTERM, and SQLite has one writing process."""
 
@@ -297,6 +307,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
+        raise_open_files()
         _Master(self).run()
 
     def _started(self, _worker: object) -> None:
