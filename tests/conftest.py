@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from scorecard.config import load_config
 from scorecard.model import Cadence, GatePolicy
 from scorecard.registry import installed
 from scorecard.store import Store, open_store
+from tests import postgres
 
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
@@ -60,13 +62,41 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def cluster(program: Callable[[str], str]) -> Iterator[postgres.Cluster]:
+    """A running PostgreSQL of this session."""
+    with postgres.cluster(Path(program("initdb"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(cluster: postgres.Cluster) -> str:
+    """A database with the store's tables, to copy."""
+    cluster.execute("CREATE DATABASE with_tables")
+    made = open_store(cluster.url("with_tables"), checklists={}, policies={}, periods={})
+    made.migrate()
+    made.close()
+    return "with_tables"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a store of the test's own, in each kind of database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'scorecard.db'}"
+        return
+    running: postgres.Cluster = request.getfixturevalue("cluster")
+    with running.database(request.getfixturevalue("template")) as url:
+        yield url
+
+
 @pytest.fixture
-def open_a_store(tmp_path: Path) -> Iterator[Callable[..., Store]]:
-    """Opens stores on one SQLite file of the test, with the shipped checklists; they are closed at the end."""
+def open_a_store(store_url: str) -> Iterator[Callable[..., Store]]:
+    """Opens stores on the test's one database, with the shipped checklists; they are closed at the end."""
     opened: list[Store] = []
     used = checklists(load_config(None, {}), installed())
 
-    def open_one(**changes: object) -> Store:
+    def open_one(**changes: Any) -> Store:  # noqa: ANN401 - the options of open_store
         options = {
             "checklists": used,
             "policies": {"default": GatePolicy()},
@@ -77,7 +107,7 @@ def open_a_store(tmp_path: Path) -> Iterator[Callable[..., Store]]:
             },
             **changes,
         }
-        store = open_store(f"sqlite:///{tmp_path / 'scorecard.db'}", **options)
+        store = open_store(store_url, **options)
         opened.append(store)
         return store
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from scorecard.checklist import NotApplicable
+from scorecard.checklist import ChecklistRow, NotApplicable
 from scorecard.document import rfc3339
 from scorecard.evidence import Evidence, Observation, Window
 from scorecard.judge import Judged, Snapshot
@@ -311,7 +311,12 @@ def dropped_event(service_id: int, checklist: str, score: float | None, now: dat
 
 
 def summary_row(
-    service_id: int, standing: Standing, old: Mapping[str, Any] | None, basis: str, now: datetime
+    service_id: int,
+    standing: Standing,
+    old: Mapping[str, Any] | None,
+    times: current.Times,
+    basis: str,
+    now: datetime,
 ) -> dict[str, Any]:
     """A row of `summary`; rows that became unknown keep when they were last proven."""
     total, snapshot = standing.score, standing.snapshot
@@ -328,15 +333,18 @@ def summary_row(
         "verdict": standing.decision.verdict.value if standing.decision else "",
         "exempt_rows": total.exempt_rows,
         "rows": "".join(STATUS_LETTERS[row.status] for row in snapshot.rows),
-        "last_proven": json.dumps(_last_proven(snapshot, old, basis, now)),
+        "last_proven": json.dumps(_last_proven(snapshot, old, times, basis, now)),
         "basis": basis,
         "as_of": now,
         "next_at": standing.next_at,
+        "aged": standing.aged,
         "changed_at": now,
     }
 
 
-def _last_proven(snapshot: Snapshot, old: Mapping[str, Any] | None, basis: str, now: datetime) -> dict[str, int]:
+def _last_proven(
+    snapshot: Snapshot, old: Mapping[str, Any] | None, times: current.Times, basis: str, now: datetime
+) -> dict[str, int]:
     if old is None:
         return {}
     proven: dict[str, int] = json.loads(old["last_proven"])
@@ -347,9 +355,14 @@ def _last_proven(snapshot: Snapshot, old: Mapping[str, Any] | None, basis: str, 
         if row.status is not Status.UNKNOWN:
             proven.pop(row.id, None)
         elif before.get(row.id, "u") != "u":
-            seen = [check.observed_at for check in row.checks if check.observed_at is not None]
-            proven[row.id] = to_number(min([*seen, now]))
+            proven[row.id] = to_number(proven_at(snapshot.checklist.by_id[row.id], times) or now)
     return proven
+
+
+def proven_at(row: ChecklistRow, times: current.Times) -> datetime | None:
+    """The last time a row was not unknown, while it is not: its oldest observation."""
+    kinds = {kind.kind() for check in row.checks for kind in check.kinds}
+    return min((times[kind][0] for kind in kinds if kind in times), default=None)
 
 
 def day_row(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:

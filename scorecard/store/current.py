@@ -196,6 +196,8 @@ class Standing:
     decision: Decision | None
     next_at: datetime | None
     """When time alone may change it; None for never."""
+    aged: bool
+    """Whether a finding that stands is too old for the gate."""
 
 
 def standing(
@@ -218,7 +220,13 @@ def standing(
     asked = policy.checklist == checklist.name
     decision = decide(snapshot, policy, waivers, now) if asked else None
     coming = [at for at in _instants(rows, policy if asked else None, waivers if asked else ()) if at > now]
-    return Standing(snapshot, total, decision, min(coming, default=None))
+    aged = asked and any(
+        check.observed_at is not None and now - check.observed_at > policy.measured_within
+        for row in snapshot.rows
+        for check in row.checks
+        if check.status is not Status.UNKNOWN
+    )
+    return Standing(snapshot, total, decision, min(coming, default=None), aged)
 
 
 def _instants(rows: Iterable[RowResult], policy: GatePolicy | None, waivers: Iterable[Waiver]) -> Iterator[datetime]:

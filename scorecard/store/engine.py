@@ -42,6 +42,8 @@ class Database:
             parsed = make_url(url)
         except (SQLAlchemyError, ValueError) as error:
             raise StoreError("store: not an address such as sqlite:///scorecard.db or postgresql://host/db") from error
+        if parsed.get_backend_name() not in {"sqlite", "postgresql", "postgres"}:
+            raise StoreError(f"store: {parsed.get_backend_name()} is no store; sqlite:/// and postgresql:// are")
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self._lock: int | None = None
         self.path: Path | None = None
@@ -59,7 +61,7 @@ class Database:
                 self.engine = _postgres_engine(parsed.set(drivername="postgresql+psycopg"))
             except ModuleNotFoundError as error:
                 raise StoreError("store: PostgreSQL needs: pip install 'readiness-scorecard[postgres]'") from error
-        self.address = parsed.set(drivername=parsed.get_backend_name())
+        self.address = parsed
         self.url = parsed.render_as_string(hide_password=True)
 
     @contextmanager
@@ -145,7 +147,8 @@ class Database:
     def claim(self, connection: Connection, table: Table, row: dict[str, Any]) -> bool:
         """Insert one row; False where its key is taken, after waiting for whoever is taking it."""
         insert = (sqlite.insert if self.sqlite else postgresql.insert)(table)
-        return connection.execute(insert.on_conflict_do_nothing().values(row)).rowcount == 1
+        key = next(iter(table.primary_key))
+        return connection.execute(insert.on_conflict_do_nothing().values(row).returning(key)).first() is not None
 
 
 def chunks(ids: Sequence[Any], size: int = _CHUNK) -> Iterator[Sequence[Any]]:

@@ -156,13 +156,29 @@ class Lists(Standings):
     def _conditions(self, checklist: Checklist, query: Query, sums: FromClause, now: datetime) -> Iterable[Any]:
         if query.q:
             pattern = "%" + query.q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-            yield or_(
-                func.lower(service.c.name).like(pattern, escape="\\"),
-                func.lower(service.c.team).like(pattern, escape="\\"),
-            )
+            columns = (service.c.name, service.c.team)
+            yield or_(*[func.lower(column).like(pattern, escape="\\") for column in columns])
         for column in ("team", "tier", "environment", "lifecycle"):
             if getattr(query, column):
                 yield service.c[column] == getattr(query, column)
+        yield from self._sum_conditions(checklist, query, sums)
+        if query.stale is not None:
+            stale = _stale(now)
+            yield stale if query.stale else ~stale
+
+    def _sum_conditions(self, checklist: Checklist, query: Query, sums: FromClause) -> Iterable[Any]:
+        if query.level is not None:
+            unmeasured = sums.c.service_id.is_(None)
+            level = sums.c.level == query.level
+            yield or_(level, unmeasured) if query.level is Level.UNKNOWN else level
+        if query.score_from is not None:
+            yield sums.c.score >= query.score_from
+        if query.score_below is not None:
+            yield sums.c.score < query.score_below
+        if query.row or query.status is not None:
+            yield self._row_condition(checklist, query, sums)
+
+    def _sum_conditions(self, checklist: Checklist, query: Query, sums: FromClause) -> Iterable[Any]:
         if query.level is not None:
             unmeasured = sums.c.service_id.is_(None)
             level = sums.c.level == query.level
@@ -177,9 +193,6 @@ class Lists(Standings):
             yield sums.c.score < query.score_below
         if query.row or query.status is not None:
             yield self._row_condition(checklist, query, sums)
-        if query.stale is not None:
-            stale = _stale(now)
-            yield stale if query.stale else ~stale
 
     def _row_condition(self, checklist: Checklist, query: Query, sums: FromClause) -> Any:  # noqa: ANN401 - an SQL condition
         ids = [row.id for row in checklist.rows]
@@ -317,6 +330,8 @@ class Lists(Standings):
             done = select(cycle.c.cadence, func.max(cycle.c.finished_at)).where(cycle.c.state == DONE)
             finished = {row[0]: row[1] for row in connection.execute(done.group_by(cycle.c.cadence))}
             last = {cadence: finished[cadence.value] for cadence in Cadence if cadence.value in finished}
+            first = select(cycle.c.cadence, func.min(cycle.c.planned_at)).group_by(cycle.c.cadence)
+            begun = {row[0]: row[1] for row in connection.execute(first)}
             oldest = connection.scalar(select(func.min(cycle.c.planned_at)).where(cycle.c.state == RUNNING))
             skipped = connection.scalar(select(func.count()).where(cycle.c.state == SKIPPED)) or 0
             causes = connection.execute(
@@ -333,10 +348,10 @@ class Lists(Standings):
             by_kind = {row[0]: row[1] for row in kinds}
             services = connection.scalar(select(func.count()).where(service.c.active)) or 0
             findings = connection.scalar(select(func.count()).select_from(finding).where(finding.c.status.in_(_OURS)))
+        # One that never ended well counts from its first plan.
+        since = {cadence: last.get(cadence) or begun.get(cadence.value, now) for cadence in self.periods}
         late = tuple(
-            cadence
-            for cadence, period in self.periods.items()
-            if cadence in last and now - last[cadence] > _LATE_PERIODS * period
+            cadence for cadence, period in self.periods.items() if now - since[cadence] > _LATE_PERIODS * period
         )
         recent: tuple[CycleView, ...] = self.cycles(limit=20) if isinstance(self, Cycles) else ()
         return Health(

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, FromClause, and_, or_, select
 from scorecard.evidence import Endpoint, HealthEndpoints, Reply
 from scorecard.model import ServiceKey, Status
 from scorecard.store import codec, current
+from scorecard.store.changes import proven_at
 from scorecard.store.engine import chunks
 from scorecard.store.lists import to_summary
 from scorecard.store.standing import Standings
@@ -95,12 +96,11 @@ class MetricRows(Standings):
             kept = json.loads(stored[name].last_proven)
             for row in checklist.rows:
                 status = statuses.get(row.id)
-                kinds = {kind.kind() for check in row.checks for kind in check.kinds}
-                times = [seen[kind][0] for kind in kinds if kind in seen]
+                last = proven_at(row, seen)
                 if status is Status.UNKNOWN and row.id in kept:
                     proven[row.id] = from_number(kept[row.id])
-                elif status in {Status.PASS, Status.WARN, Status.FAIL} and times:
-                    proven[row.id] = min(times)
+                elif status in {Status.PASS, Status.WARN, Status.FAIL} and last:
+                    proven[row.id] = last
         return tuple(sorted(proven.items()))
 
 

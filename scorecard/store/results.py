@@ -202,6 +202,7 @@ class Results:
         known: Mapping[ServiceKey, Registered],
         now: datetime,
     ) -> Changes:
+        changes = Changes()
         ids = {known[result.key].id: result for result in results}
         times = current.load_times(connection, list(ids))
         stored: dict[int, dict[tuple[str, str, str], Any]] = defaultdict(dict)
@@ -217,10 +218,11 @@ class Results:
             seen = select(observation.c.service_id, observation.c.kind, observation.c.digest)
             for row in connection.execute(seen.where(observation.c.service_id.in_(part))):
                 digests[row.service_id][row.kind] = row.digest
-            old = select(summary.c.service_id, summary.c.checklist, summary.c.basis)
+            old = select(summary.c.service_id, summary.c.checklist, summary.c.basis, summary.c.aged)
             for row in connection.execute(old.where(summary.c.service_id.in_(part))):
                 bases[row.service_id][row.checklist] = row.basis
-        changes = Changes()
+                if row.aged and ids[row.service_id].observations:
+                    changes.moved.add((row.service_id, row.checklist))
         entries = {entry.id: entry for entry in known.values()}
         for service_id, result in ids.items():
             shifts = self._shifts(entries[service_id], result.complete, bases[service_id], now)

@@ -32,10 +32,15 @@ class Held:
     checklist: Checklist
     policy: GatePolicy
     waivers: tuple[Waiver, ...]
-    taken_at: datetime | None
+    times: current.Times
     stored: Stored
     old: Mapping[str, Any] | None
     """Its row of `summary`."""
+
+    @property
+    def taken_at(self) -> datetime | None:
+        """The newest observation."""
+        return max((at for at, _ in self.times.values()), default=None)
 
 
 @dataclass(slots=True)
@@ -67,7 +72,7 @@ def load_held(
             checklist=checklist,
             policy=policies.of(entry.tier),
             waivers=waivers.get(service_id, ()),
-            taken_at=max((at for at, _ in times.get(service_id, {}).values()), default=None),
+            times=times.get(service_id, {}),
             stored=stored[service_id],
             old=before.get(service_id),
         )
@@ -93,7 +98,9 @@ def add_up(held: Held, now: datetime, *, cause: str, cycle_id: int) -> Walked:
     """Make a sum anew, because something was measured."""
     walked = Walked()
     basis = current.basis(held.checklist, held.entry, now.date(), held.policy)
-    cause = cause or (current.shifted(held.old["basis"], basis) if held.old else "service")
+    cause = cause or current.shifted(held.old["basis"] if held.old else None, basis)
+    if not cause and held.old and held.old["aged"]:
+        cause = "scorecard"  # as with a finding that had expired: we had not looked for too long
     _step(held, walked, now, held.old, cause=cause, basis=basis, cycle_id=cycle_id)
     return walked
 
@@ -118,7 +125,7 @@ def _step(
     excluded = current.exclusions(held.entry, held.checklist, at.date())
     rows = current.build_rows(held.checklist, held.stored, excluded)
     standing = current.standing(held.entry, held.checklist, rows, held.policy, held.waivers, held.taken_at, at)
-    row = summary_row(held.id, standing, old, basis, at)
+    row = summary_row(held.id, standing, old, held.times, basis, at)
     if old is None or any(old[name] != row[name] for name in SUMMED):
         why = cause or _why(held, old, at)
         walked.events.append(score_event(held.id, standing, old, why, cycle_id, at))

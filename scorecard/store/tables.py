@@ -208,6 +208,7 @@ summary = Table(
     Column("basis", String(80), nullable=False),  # digests of checklist, definition, exclusions and launch bar
     Column("as_of", Instant, nullable=False),
     Column("next_at", Instant, index=True),  # when time alone may change it; null for never
+    Column("aged", Boolean, nullable=False),  # too old for the gate: looking again changes it though no finding moves
     Column("changed_at", Instant, nullable=False, index=True),
     Index("ix_summary_checklist_score", "checklist", "score"),
 )

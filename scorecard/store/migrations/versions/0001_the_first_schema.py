@@ -184,6 +184,7 @@ def upgrade() -> None:
         sa.Column("basis", sa.String(length=80), nullable=False),
         sa.Column("as_of", sa.BigInteger(), nullable=False),
         sa.Column("next_at", sa.BigInteger(), nullable=True),
+        sa.Column("aged", sa.Boolean(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["service_id"], ["service.id"], name=op.f("fk_summary_service_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("service_id", "checklist", name=op.f("pk_summary")),
