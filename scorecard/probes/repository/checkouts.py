@@ -46,7 +46,7 @@ _LISTED = 64
 _MAX_DEATHS = 3
 """Files of one repository that may stop the reader before the rest is left unread."""
 _MAX_SECONDS = 60.0
-"""For all that is asked of one repository in a run; a thousand files take two."""
+"""For all that is asked of one repository in a run; a thousand files take two. Each service adds a second to it."""
 _CLONE = ChildLimits(
     cpu=120, wall=180.0, memory=2 << 30, file_size=200 << 20, processes=None, network=True, late=Cause.TIMEOUT
 )
@@ -87,12 +87,18 @@ class Checkout:
         self._refused: dict[Any, UnreadableError] = {}
         self._deaths = 0
         self._seconds = 0.0
+        self._services = 0
 
     def renew(self) -> None:
         """Another run may try again what this one refused."""
         self._refused.clear()
         self._deaths = 0
         self._seconds = 0.0
+        self._services = 0
+
+    def serve(self) -> None:
+        """One more service asks."""
+        self._services += 1
 
     @property
     def short(self) -> str:
@@ -165,9 +171,9 @@ class Checkout:
                 Cause.BAD_RESPONSE,
                 f"{_MAX_DEATHS} files of this repository stopped the reader; the rest is left unread",
             )
-        if self._seconds >= _MAX_SECONDS:
+        if self._seconds >= _MAX_SECONDS + self._services:
             raise UnreadableError(
-                Cause.BAD_RESPONSE, f"reading it took {_MAX_SECONDS:g} s already; the rest is left unread"
+                Cause.BAD_RESPONSE, f"reading it took {self._seconds:.0f} s already; the rest is left unread"
             )
         deaths, started = self._worker.deaths, time.monotonic()
         try:
@@ -286,6 +292,7 @@ class Repositories:
             raise UnreadableError(Cause.NOT_CONFIGURED, f"the path {repository.path!r} leads out of the repository")
         if path and not checkout.holds(path):
             raise UnreadableError(Cause.NOT_CONFIGURED, f"has no folder {path!r}")
+        checkout.serve()
         return Holding(checkout, path)
 
     def _open(self, url: str, branch: str) -> Checkout:

@@ -49,22 +49,27 @@ def serve(answers: Mapping[str, tuple[type[Any], Callable[[Any], object]]]) -> N
         request = json.loads(frame)
         name = request["question"]
         question = readers[name].validate_python(request["values"])
-        _reply(channel, _answered(answers[name][1], question))
+        body, whole = _answered(answers[name][1], question)
+        _reply(channel, body)
+        if not whole:
+            return
 
 
-def _answered(answer: Callable[[Any], object], question: object) -> bytes:
-    """The frame of an answer. Whatever goes wrong here was caused by what is read, and says so."""
+def _answered(answer: Callable[[Any], object], question: object) -> tuple[bytes, bool]:
+    """The frame of an answer, and whether this process can go on. What goes wrong here was caused by what is read."""
     try:
         value = answer(question)
-        return b"+" + TypeAdapter(type(value)).dump_json(value)
+        return b"+" + TypeAdapter(type(value)).dump_json(value), True
     except UnreadableError as error:
-        return _refusal(error.cause, error.detail)
+        return _refusal(error.cause, error.detail), True
     except MemoryError:
-        return _refusal(Cause.BAD_RESPONSE, "reading was stopped: it needs more memory than is given")
+        # What is remembered here may be what fills the memory: another process begins anew.
+        detail = "reading was stopped: it needs more memory than is given"
+        return b"!" + _refusal(Cause.BAD_RESPONSE, detail)[1:], False
     except RecursionError:
-        return _refusal(Cause.BAD_RESPONSE, "reading was stopped: nested too deep")
+        return _refusal(Cause.BAD_RESPONSE, "reading was stopped: nested too deep"), True
     except Exception as error:  # noqa: BLE001 - the other side decides what becomes of it
-        return _refusal(Cause.BAD_RESPONSE, f"cannot be read: {type(error).__name__}")
+        return _refusal(Cause.BAD_RESPONSE, f"cannot be read: {type(error).__name__}"), True
 
 
 def _refusal(cause: Cause, detail: str) -> bytes:

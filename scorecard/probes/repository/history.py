@@ -9,20 +9,23 @@ from __future__ import annotations
 import stat
 import time
 from heapq import heappop, heappush
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import re2
 
 from scorecard.model import Cause
-from scorecard.probes.repository.objects import Objects, objects_of, read_file
+from scorecard.probes.repository.objects import Objects, Step, objects_of, read_file
 from scorecard.probes.repository.questions import Changes, File, FindStructure, LastChanged, Paths, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dulwich.objects import Commit, ObjectID
+    from dulwich.objects import ObjectID
 
 MAX_COMMITS = 20_000
+MAX_TOUCHED = 50_000
+"""Files of one commit that are compared."""
 _SECONDS = 3.0
 """Less than what the child is given for a question, so that a long history ends as a partial answer."""
 
@@ -72,12 +75,15 @@ def last_changed(question: LastChanged) -> Changes:
 
 
 class _Walk:
-    """History from a commit back, newest first, until everything asked for was seen to change."""
+    """History from a commit back, newest first, until everything asked for was seen to change.
+
+    What each commit touched is kept with the objects, so that the next service of a shared repository costs no more
+    than going through it.
+    """
 
     def __init__(self, objects: Objects, question: LastChanged) -> None:
         self._objects = objects
         self._pending = {_raw(path) for path in question.wanted}
-        self._leading = _leading(self._pending)
         self._structural = frozenset(map(_raw, question.structural or ()))
         self._structure_asked = question.structural is not None
         self._within = _raw(question.within) + b"/" if question.within else b""
@@ -87,58 +93,74 @@ class _Walk:
 
     def run(self) -> Changes:
         """Walk, and say what was found and what stopped it."""
-        cut = ""
         deadline = time.monotonic() + _SECONDS
-        for count, commit in enumerate(self._commits()):
-            if count >= MAX_COMMITS:
-                cut = f"only the newest {MAX_COMMITS:,} commits were looked at"
-            elif time.monotonic() > deadline:
-                cut = f"only the newest {count:,} commits were looked at, within {_SECONDS:g} s"
-            elif commit.id in self._shallow:
-                cut = "the clone is shallow: older commits are not in it"
-            if cut or self._done():
+        for count, (commit_id, step) in enumerate(self._steps()):
+            if self._done():
                 break
-            self._look(commit)
-        return Changes(self._at, self._structure, "" if self._done() else cut)
+            cut = self._obstacle(count, commit_id, deadline)
+            touched = self._objects.touched.get(commit_id) if not cut else None
+            if touched is None and not cut:
+                touched = self._compared(step)
+                if touched is None:
+                    cut = f"commit {commit_id.decode()} touches more than {MAX_TOUCHED:,} files"
+                else:
+                    self._objects.touched[commit_id] = touched
+            if touched is None:
+                return Changes(self._at, self._structure, cut)
+            self._note(touched, step.at)
+        return Changes(self._at, self._structure)
 
     def _done(self) -> bool:
         return not self._pending and not self._structure_asked
 
-    def _commits(self) -> Iterator[Commit]:
-        """Commits by date, newest first."""
-        first = self._objects.commit(self._objects.commit_id)
-        heap = [(-first.commit_time, 0, first)]
-        seen = {first.id}
-        while heap:
-            _, _, commit = heappop(heap)
-            yield commit
-            for parent_id in commit.parents:
-                if parent_id not in seen:
-                    seen.add(parent_id)
-                    parent = self._objects.commit(parent_id)
-                    heappush(heap, (-parent.commit_time, len(seen), parent))
+    def _obstacle(self, count: int, commit_id: ObjectID, deadline: float) -> str:
+        if count >= MAX_COMMITS:
+            return f"only the newest {MAX_COMMITS:,} commits were looked at"
+        if time.monotonic() > deadline:
+            return f"only the newest {count:,} commits were looked at, within {_SECONDS:g} s"
+        return "the clone is shallow: older commits are not in it" if commit_id in self._shallow else ""
 
-    def _look(self, commit: Commit) -> None:
-        parents = [self._objects.commit(parent).tree for parent in commit.parents]
-        if commit.tree in parents:
-            return
-        touched = set(self._differences(commit.tree, parents[0] if parents else None))
-        for parent in parents[1:]:
-            touched &= set(self._differences(commit.tree, parent))
-        for path in touched & self._pending:
-            self._at[path.decode("utf-8", "surrogateescape")] = commit.commit_time
-        if touched & self._pending:
-            self._pending -= touched
-            self._leading = _leading(self._pending)
+    def _steps(self) -> Iterator[tuple[ObjectID, Step]]:
+        """Commits by date, newest first."""
+        first = self._objects.commit_id
+        heap = [(-self._objects.step(first).at, 0, first)]
+        seen = {first}
+        while heap:
+            _, _, commit_id = heappop(heap)
+            step = self._objects.step(commit_id)
+            yield commit_id, step
+            for parent in step.parents:
+                if parent not in seen:
+                    seen.add(parent)
+                    heappush(heap, (-self._objects.step(parent).at, len(seen), parent))
+
+    def _note(self, touched: frozenset[bytes], at: int) -> None:
+        found = touched & self._pending
+        for path in found:
+            self._at[path.decode("utf-8", "surrogateescape")] = at
+        self._pending -= found
         if self._structure_asked and any(self._is_structure(path) for path in touched):
-            self._structure = commit.commit_time
+            self._structure = at
             self._structure_asked = False
 
     def _is_structure(self, path: bytes) -> bool:
         return path.startswith(self._within) and (path in self._structural or is_structure(path))
 
+    def _compared(self, step: Step) -> frozenset[bytes] | None:
+        """The files in which a commit differs from every parent; None for more than are compared."""
+        trees: list[ObjectID | None] = [self._objects.step(parent).tree for parent in step.parents]
+        if step.tree in trees:
+            return frozenset()
+        touched: frozenset[bytes] | None = None
+        for tree in trees or [None]:
+            different = frozenset(islice(self._differences(step.tree, tree), MAX_TOUCHED + 1))
+            if len(different) > MAX_TOUCHED:
+                return None
+            touched = different if touched is None else touched & different
+        return touched
+
     def _differences(self, new: ObjectID, old: ObjectID | None) -> Iterator[bytes]:
-        """Files that differ between two trees, where anybody still asks for them."""
+        """Files that differ between two trees."""
         stack: list[tuple[bytes, ObjectID | None, ObjectID | None]] = [(b"", new, old)]
         while stack:
             folder, left, right = stack.pop()
@@ -150,28 +172,11 @@ class _Walk:
                     continue
                 path = folder + name
                 folders = [side[1] if stat.S_ISDIR(side[0]) else None for side in (mine, other)]
-                if any(folders) and self._asked(path):
+                if any(folders):
                     stack.append((path + b"/", folders[0], folders[1]))
                 if not all(folders):
                     yield path
 
-    def _asked(self, folder: bytes) -> bool:
-        if folder in self._leading:
-            return True
-        below = folder + b"/"
-        return self._structure_asked and (below.startswith(self._within) or self._within.startswith(below))
-
 
 def _raw(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
-
-
-def _leading(paths: set[bytes]) -> set[bytes]:
-    """Every folder on the way to one of the paths."""
-    found = set()
-    for path in paths:
-        folder = path.rpartition(b"/")[0]
-        while folder and folder not in found:
-            found.add(folder)
-            folder = folder.rpartition(b"/")[0]
-    return found

@@ -1,7 +1,8 @@
 """The seam between us and hostile input: a child process with limits, reused for many questions, replaced when it dies.
 
 The child is another Python without our environment, in a session of its own, killed by our clock. It talks in frames:
-four bytes of length, then JSON. It never sends code, and its answers are validated.
+four bytes of length, then JSON; an answer begins with `+`, a refusal with `-`, a refusal after which the child ends
+with `!`. It never sends code, and its answers are validated.
 """
 
 from __future__ import annotations
@@ -97,6 +98,8 @@ class Worker:
                 ) from None
             except (_GoneError, OSError):
                 raise UnreadableError(Cause.BAD_RESPONSE, self._epitaph()) from None
+            if frame[:1] == b"!":
+                self._bury()
         return _understood(frame, answer)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import stat
 from collections import Counter, deque
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dulwich.errors import NotGitRepository, ObjectFormatException
 from dulwich.objects import Blob, Commit, Tree
@@ -61,7 +61,7 @@ def files_of(source: Source) -> Files:
     return objects_of(source) if source.commit else _folder(source.directory)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def objects_of(source: Source) -> Objects:
     """The objects of a commit; opened once."""
     return Objects(source)
@@ -154,6 +154,15 @@ class Folder:
             return handle.read(MAX_FILE + 1)
 
 
+class Step(NamedTuple):
+    """A commit as far as history needs it."""
+
+    at: int
+    """Seconds since 1970."""
+    tree: ObjectID
+    parents: tuple[ObjectID, ...]
+
+
 class Objects:
     """The objects of one commit."""
 
@@ -161,6 +170,9 @@ class Objects:
         self._repository = Repo(source.directory)
         self.store = self._repository.object_store
         self.commit_id: ObjectID = source.commit.encode()  # type: ignore[assignment] # dulwich's NewType over bytes
+        self.touched: dict[ObjectID, frozenset[bytes]] = {}
+        """The files that each commit changed, as far as history was walked."""
+        self._steps: dict[ObjectID, Step] = {}
 
     def commit(self, commit_id: ObjectID) -> Commit:
         """A commit.
@@ -172,6 +184,17 @@ class Objects:
         if not isinstance(found, Commit):
             raise UnreadableError(Cause.BAD_RESPONSE, f"object {commit_id.decode()} is not a commit")
         return found
+
+    def step(self, commit_id: ObjectID) -> Step:
+        """What history needs of a commit.
+
+        Raises:
+            UnreadableError: as `commit` does.
+        """
+        if commit_id not in self._steps:
+            commit = self.commit(commit_id)
+            self._steps[commit_id] = Step(commit.commit_time, commit.tree, tuple(commit.parents))
+        return self._steps[commit_id]
 
     @lru_cache(maxsize=4_096)  # noqa: B019 - the child keeps at most eight of these, and ends
     def tree(self, tree_id: ObjectID) -> dict[bytes, tuple[int, ObjectID]]:

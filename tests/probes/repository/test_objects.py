@@ -341,6 +341,22 @@ class TestHistory:
         assert (within.structure and _day(within.structure)) == "2026-02-01"
         assert last_changed(LastChanged(source, (), structural=(), within="docs")).structure is None
 
+    def test_a_commit_of_more_files_than_are_compared_ends_the_walk_and_says_so(
+        self, repository: GitRepository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("scorecard.probes.repository.history.MAX_TOUCHED", 3)
+        repository.commit({f"{index}.md": "1" for index in range(9)})
+        repository.commit({"0.md": "2"})
+        found = last_changed(LastChanged(where(repository.path).source, ("0.md", "1.md")))
+        assert set(found.at) == {"0.md"}
+        assert "touches more than 3 files" in found.cut
+
+    def test_a_second_question_about_the_same_history_gets_the_same_answer(self, repository: GitRepository) -> None:
+        repository.commit({"a.md": "1", "b.md": "1"}, at="2026-01-01T12:00:00+00:00")
+        repository.commit({"b.md": "2"}, at="2026-02-01T12:00:00+00:00")
+        assert self.changed(repository, "b.md") == {"b.md": "2026-02-01"}
+        assert self.changed(repository, "a.md", "b.md") == {"a.md": "2026-01-01", "b.md": "2026-02-01"}
+
     def test_a_history_that_is_too_long_is_cut_and_says_so(
         self, repository: GitRepository, monkeypatch: pytest.MonkeyPatch
     ) -> None:
