@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from scorecard.model import Lifecycle, Status
+from scorecard.model import Level, Lifecycle, Status
+from scorecard.store.views import Query
 
 LABEL = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 SORTS = Literal[
@@ -157,6 +158,29 @@ class ServicesParameters(ListParameters):
         lower += [self.score_from] if self.score_from is not None else []
         upper += [self.score_below] if self.score_below is not None else []
         return max(lower, default=None), min(upper, default=None)
+
+    def as_query(self, checklist: str) -> Query:
+        """The same for the store, on a checklist that exists; `scorecard list` asks it too."""
+        low, below = self.bounds()
+        return Query(
+            checklist=checklist,
+            q=self.q.strip(),
+            team=self.team or "",
+            tier=self.tier or "",
+            environment=self.environment or "",
+            lifecycle=self.lifecycle or "",
+            row=self.row or "",
+            status=self.status,
+            level=Level(self.level) if self.level and self.level != "below" else None,
+            below=self.level == "below",
+            measured=truth(self.measured),
+            score_from=low,
+            score_below=below,
+            stale=truth(self.stale),
+            sort=self.sort,
+            after=self.after,
+            limit=self.limit,
+        )
 
 
 def truth(asked: YesOrNo | None) -> bool | None:

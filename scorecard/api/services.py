@@ -11,9 +11,8 @@ from scorecard.api.problems import Problem, problem
 from scorecard.checklist import Checklist
 from scorecard.document import Document
 from scorecard.gate import cannot_tell
-from scorecard.model import Level, Service, ServiceKey
+from scorecard.model import Service, ServiceKey
 from scorecard.store import QueryError
-from scorecard.store.views import Query
 
 _CHANGES = 1000
 """Transitions that a comparison lists at most."""
@@ -34,31 +33,11 @@ def list_services(call: Call[parameters.ServicesParameters]) -> Reply:
     The filters are those of the site's page. Services that were never measured have `score: null` and come first.
     """
     asked = call.query
-    low, below = asked.bounds()
     checklist = _checklist_name(call, asked.checklist)
     if asked.row is not None and asked.row not in call.deps.store.checklists[checklist].by_id:
         raise problem("not-found", f"checklist {checklist} has no row {asked.row}")
-    query = Query(
-        checklist=checklist,
-        q=asked.q.strip(),
-        team=asked.team or "",
-        tier=asked.tier or "",
-        environment=asked.environment or "",
-        lifecycle=asked.lifecycle or "",
-        row=asked.row or "",
-        status=asked.status,
-        level=Level(asked.level) if asked.level and asked.level != "below" else None,
-        below=asked.level == "below",
-        measured=parameters.truth(asked.measured),
-        score_from=low,
-        score_below=below,
-        stale=parameters.truth(asked.stale),
-        sort=asked.sort,
-        after=asked.after,
-        limit=asked.limit,
-    )
     try:
-        page = call.deps.store.summaries(query, call.now)
+        page = call.deps.store.summaries(asked.as_query(checklist), call.now)
     except QueryError as error:
         raise problem("not-found", str(error)) from error
     body = schemas.ServicePage(

@@ -43,8 +43,15 @@ _SORTS = ("score", "name", "team", "tier", "coverage", "age")
     type=click.Choice(["pass", "warn", "fail", "unknown", "not_applicable"]),
     help="Of --row, or of any row.",
 )
-@click.option("--level", type=click.Choice(["ready", "nearly", "not-ready", "unknown"]), help="Only this level.")
+@click.option(
+    "--level",
+    type=click.Choice(["ready", "nearly", "not-ready", "unknown", "below"]),
+    help="Only this level; below is measured and not ready.",
+)
 @click.option("--score", metavar="RANGE", help="Such as 50-60, 80- or -50; half-open.")
+@click.option(
+    "--measured/--unmeasured", default=None, help="Only services that were looked at within a day, or were not."
+)
 @click.option("--stale/--fresh", default=None, help="Only services whose live answers are too old, or are not.")
 @click.option(
     "--sort",
@@ -64,8 +71,9 @@ def list_services(server: str | None, form: str, config_file: Path | None, **fil
     from scorecard.cli.problems import CannotTell
 
     given = {name: value for name, value in filters.items() if value is not None} | {"limit": 200}
-    if "stale" in given:
-        given["stale"] = "true" if given["stale"] else "false"
+    for name in ("stale", "measured"):
+        if name in given:
+            given[name] = "true" if given[name] else "false"
     try:
         found = list(source(server, config_file).services(given))
     except ValidationError as error:

@@ -55,7 +55,7 @@ def demo(port: int, keep: bool) -> int:  # noqa: FBT001 - click hands flags over
 
     host = "127.0.0.1"
     _free(host, port)
-    with Fleet(now=clock(), listen=f"{host}:{port}", keep=keep) as fleet:
+    with Fleet(clock=clock, listen=f"{host}:{port}", keep=keep) as fleet:
         say(f"{len(LESSONS)} demo services; the site is on http://{host}:{port} (Ctrl+C ends it)")
         if keep:
             say(f"scorecard.yaml, services and repositories are in {fleet.directory}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -91,38 +92,21 @@ class StoreSource:
         from scorecard.api import shown
         from scorecard.api.parameters import ServicesParameters
         from scorecard.store import QueryError
-        from scorecard.store.views import Query
 
         asked = ServicesParameters.model_validate(filters)
-        low, below = asked.bounds()
         name = asked.checklist or next(iter(self._store.checklists))
         self._known(name)
-        given = {
-            field: getattr(asked, field) or ""
-            for field in ("q", "team", "tier", "environment", "lifecycle", "row", "sort")
-        }
-        after, limit = asked.after, asked.limit
+        query = asked.as_query(name)
         while True:
-            query = Query(
-                checklist=name,
-                status=asked.status,
-                level=asked.level,
-                score_from=low,
-                score_below=below,
-                stale=None if asked.stale is None else asked.stale in {"true", "yes"},
-                after=after,
-                limit=limit,
-                **given,
-            )
             try:
                 page = self._store.summaries(query, clock())
             except QueryError as error:
                 raise Refused(str(error)) from error
             for found in page.items:
                 yield shown.item(found).model_dump(mode="json")
-            after = page.next
-            if not after:
+            if not page.next:
                 return
+            query = dataclasses.replace(query, after=page.next)
 
     def history(self, key: ServiceKey, checklist: str | None, days: int) -> dict[str, Any]:
         """See `Source`."""

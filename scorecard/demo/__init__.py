@@ -1,6 +1,6 @@
 """The demo fleet: small real services in one process, each with one deliberate defect, and real git repositories.
 
-`with Fleet(now=…) as fleet:` starts them; `fleet.directory` holds a configuration and a catalogue that describe them.
+`with Fleet(clock=…) as fleet:` starts them; `fleet.directory` holds a configuration and a catalogue that describe them.
 """
 
 from scorecard.demo.fleet import Fleet

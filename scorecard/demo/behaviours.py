@@ -39,11 +39,13 @@ def said(code: int, *, after: float = 0.0, **facts: str) -> Answer:
 
 
 def healthy(path: str, _count: int) -> Answer:
-    """Liveness and readiness answer 200, a version is told, and everything else is 404."""
+    """Liveness, readiness and a ping answer 200, a version is told, and everything else is 404."""
     if path == "/livez":
         return said(200, status="alive")
     if path == "/readyz":
         return said(200, status="ready")
+    if path == "/v1/ping":
+        return said(200, pong="yes")
     if path == "/version":
         return said(200, revision="3f2a9c1")
     return said(404, error="no such path")
@@ -81,7 +83,7 @@ _APPLICATION = b"""<!doctype html>
 
 def catch_all(path: str, count: int) -> Answer:
     """The fallback of a single page application answers 200 to every path that does not exist."""
-    if path in {"/livez", "/readyz"}:
+    if path in {"/livez", "/readyz", "/v1/ping"}:
         return healthy(path, count)
     return Answer(200, _APPLICATION, "text/html; charset=utf-8")
 

@@ -19,7 +19,7 @@ def configuration(listen: str) -> str:
         {
             "catalog": [{"files": "services/*.yaml"}],
             "store": "sqlite:///scorecard.db",
-            "cadence": {"live": "15s", "platform": "15m", "source": "1h"},
+            "cadence": {"live": "15s", "platform": "20s", "source": "1h"},
             "probing": {"timeout": "2s", "allow": ["127.0.0.1"], "ca_file": "certificates/ca.pem"},
             "checklists": [{"use": "production-readiness"}, {"use": "delivery-practices"}],
             "gate": {
@@ -59,6 +59,9 @@ def _service(lesson: Lesson, urls: Mapping[str, str], today: date) -> dict[str, 
         spec["url"] = urls[lesson.name]
     if lesson.health:
         spec["health"] = dict(lesson.health)
+    if lesson.type == "web":
+        spec["correlation"] = {"path": "/v1/ping"}
+    spec["logs"] = {"file": {"path": f"./logs/{lesson.name}.log"}}
     spec["repositories"] = [
         {"url": f"./repositories/{lesson.repository}", "path": lesson.folder.rstrip("/") or ".", "role": "source"}
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import Self
 
 from scorecard.demo.catalogue import configuration, service_files
 from scorecard.demo.certificates import Authority
+from scorecard.demo.journal import Journal
 from scorecard.demo.lessons import LESSONS, Lesson, Pages, Tls
 from scorecard.demo.repositories import Change, make_repository
 from scorecard.demo.servers import Server, Unreachable
@@ -27,19 +28,20 @@ _CERTIFICATES = {Tls.GOOD: 180.0, Tls.ENDING: 5.0}
 class Fleet:
     """Services that answer on loopback, their repositories, and a configuration that describes both.
 
-    Entered, `directory` holds `scorecard.yaml`, `services/` and `repositories/`; it is removed again unless `keep`.
+    Entered, `directory` holds `scorecard.yaml` and all that it names; it is removed again unless `keep`.
     """
 
-    def __init__(self, *, now: datetime, listen: str = "127.0.0.1:8080", keep: bool = False) -> None:
+    def __init__(self, *, clock: Callable[[], datetime], listen: str = "127.0.0.1:8080", keep: bool = False) -> None:
         """Describe a fleet; entering the context starts it.
 
         Args:
-            now: the instant that ages are counted back from, UTC.
+            clock: the wall clock, UTC; logs are dated by it, and ages counted back from its time now.
             listen: where the scorecard itself will serve.
             keep: leave the directory when the fleet is stopped.
         """
-        self._now = now
-        self._today = now.date()
+        self._clock = clock
+        self._now = clock()
+        self._today = self._now.date()
         self._listen = listen
         self._keep = keep
         self._servers: dict[str, Server | Unreachable] = {}
@@ -80,10 +82,13 @@ class Fleet:
         folder = self.directory / "certificates"
         folder.mkdir()
         authority = Authority(folder, self._now)
+        (self.directory / "logs").mkdir()
         issued = {tls: authority.issue(tls.name.lower(), days) for tls, days in _CERTIFICATES.items()}
         for lesson in LESSONS:
+            file = self.directory / "logs" / f"{lesson.name}.log"
+            journal = Journal(file, lesson.name, lesson.habit, self._clock)
             if lesson.behaviour is not None:
-                self._servers[lesson.name] = Server(lesson.behaviour, issued.get(lesson.tls))
+                self._servers[lesson.name] = Server(lesson.behaviour, journal, issued.get(lesson.tls))
             elif not lesson.reached:
                 self._servers[lesson.name] = Unreachable()
 

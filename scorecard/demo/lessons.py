@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from scorecard.demo import behaviours
 from scorecard.demo.behaviours import Behaviour
+from scorecard.demo.journal import Habit
 from scorecard.demo.texts import Alert, absence_alert, backlog_alert, web_alerts
 
 PATHS: Mapping[str, str] = {"liveness": "/livez", "readiness": "/readyz"}
@@ -45,6 +46,8 @@ class Lesson:
     """None for one that has no endpoint, or cannot be reached."""
     reached: bool = True
     tls: Tls = Tls.GOOD
+    habit: Habit = Habit.GOOD
+    """How it logs."""
     health: Mapping[str, str] = field(default_factory=lambda: dict(PATHS))
     alerts: tuple[Alert, ...] = ()
     pages: Pages = Pages.GOOD
@@ -77,7 +80,9 @@ _NO_ANSWER = {
     "health-endpoints/not-a-catch-all": "unknown",
     "health-endpoints/fast": "unknown",
 }
-_NO_CONNECTION = {f"encryption/{check}": "unknown" for check in ("https", "certificate", "tls-version", "hsts")}
+_NO_CONNECTION = {f"encryption/{check}": "unknown" for check in ("https", "certificate", "tls-version", "hsts")} | {
+    f"structured-logs/{check}": "unknown" for check in ("correlation-id", "echoed")
+}
 
 LESSONS: tuple[Lesson, ...] = (
     _web("checkout", "payments-platform", "Every check that is measured passes: what good looks like.", tier="tier-1"),
@@ -180,6 +185,20 @@ LESSONS: tuple[Lesson, ...] = (
         "A certificate that ends in five days, and nobody renews it.",
         tls=Tls.ENDING,
         expected={"encryption/certificate": "fail"},
+    ),
+    _web(
+        "wallet",
+        "payments-platform",
+        "JSON logs in which no line carries the id of its request: nothing can be followed.",
+        habit=Habit.WITHOUT_ID,
+        expected={"structured-logs/correlation-id": "fail"},
+    ),
+    _web(
+        "coupons",
+        "storefront",
+        "Logs in plain text: nobody can search them by field.",
+        habit=Habit.TEXT,
+        expected={f"structured-logs/{check}": "fail" for check in ("json", "fields", "correlation-id")},
     ),
     Lesson(
         name="invoice-worker",

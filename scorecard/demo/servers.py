@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import uuid
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from scorecard.demo.behaviours import Behaviour, Silence
+from scorecard.demo.journal import Journal
 
 HOST = "127.0.0.1"
 _HANDSHAKE_SECONDS = 10.0
@@ -19,16 +21,19 @@ _HANDSHAKE_SECONDS = 10.0
 class Server:
     """One service, on a port that the system chooses."""
 
-    def __init__(self, behaviour: Behaviour, certificate: Path | None = None) -> None:
+    def __init__(self, behaviour: Behaviour, journal: Journal, certificate: Path | None = None) -> None:
         """Take the port.
 
         Args:
             behaviour: how it answers.
+            journal: where it logs.
             certificate: a PEM file of certificate and key; plain HTTP without one.
         """
         self._stopping = threading.Event()
         self._secure = certificate is not None
-        self._server = _Listener(_handler(behaviour, self._stopping, secure=self._secure), _context(certificate))
+        self._server = _Listener(
+            _handler(behaviour, journal, self._stopping, secure=self._secure), _context(certificate)
+        )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -100,7 +105,9 @@ def _context(certificate: Path | None) -> ssl.SSLContext | None:
     return context
 
 
-def _handler(behaviour: Behaviour, stopping: threading.Event, *, secure: bool) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    behaviour: Behaviour, journal: Journal, stopping: threading.Event, *, secure: bool
+) -> type[BaseHTTPRequestHandler]:
     counts: Counter[str] = Counter()
     lock = threading.Lock()
 
@@ -118,7 +125,11 @@ def _handler(behaviour: Behaviour, stopping: threading.Event, *, secure: bool) -
                 stopping.wait()
                 return
             stopping.wait(answer.after)
+            correlation_id = self.headers.get("X-Correlation-ID") or uuid.uuid4().hex
+            said = f"{self.command} {path} {answer.status}"
+            journal.write(said, correlation_id, method=str(self.command), path=path, status=answer.status)
             self.send_response(answer.status)
+            self.send_header("X-Correlation-ID", correlation_id)
             self.send_header("Content-Type", answer.content_type)
             self.send_header("Content-Length", str(len(answer.body) if answer.announced is None else answer.announced))
             if secure:

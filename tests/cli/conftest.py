@@ -44,7 +44,7 @@ def scorecard(capsys: pytest.CaptureFixture[str]) -> Call:
 
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
-    with Fleet(now=TODAY) as running:
+    with Fleet(clock=lambda: datetime.now(UTC)) as running:  # noqa: TID251 - the fleet lives in our time
         yield running
 
 

@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
 
 def test_a_fleet_is_described_by_a_valid_configuration_and_catalogue() -> None:
-    with Fleet(now=NOW) as fleet:
+    with Fleet(clock=lambda: NOW) as fleet:
         config = load_config(fleet.config_file, {})
         catalog = load_catalog(config, now=NOW, rows=frozenset(installed().rows))
     assert catalog.problems == ()
@@ -34,13 +34,13 @@ def test_a_fleet_is_described_by_a_valid_configuration_and_catalogue() -> None:
 
 
 def test_a_fleet_takes_everything_away_at_the_end_unless_it_is_kept() -> None:
-    with Fleet(now=NOW) as fleet:
+    with Fleet(clock=lambda: NOW) as fleet:
         url = fleet.urls["gift-cards"]
         assert urllib.request.urlopen(f"{url}/livez", timeout=10).status == 200  # noqa: S310 - loopback
     assert not fleet.directory.exists()
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{url}/livez", timeout=10)  # noqa: S310 - loopback
-    with Fleet(now=NOW, keep=True) as kept:
+    with Fleet(clock=lambda: NOW, keep=True) as kept:
         pass
     assert kept.config_file.is_file()
     import shutil
@@ -51,7 +51,7 @@ def test_a_fleet_takes_everything_away_at_the_end_unless_it_is_kept() -> None:
 def test_a_fleet_that_fails_to_start_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "certificates").touch()
-    broken = Fleet(now=NOW)
+    broken = Fleet(clock=lambda: NOW)
     monkeypatch.setattr("scorecard.demo.fleet.LESSONS", (object(),))
     with pytest.raises(AttributeError), broken:
         pass
@@ -59,7 +59,7 @@ def test_a_fleet_that_fails_to_start_leaves_nothing_behind(monkeypatch: pytest.M
 
 
 def test_services_speak_tls_by_an_authority_of_their_own() -> None:
-    with Fleet(now=datetime.now(UTC)) as fleet:  # noqa: TID251 - TLS clients compare with the wall clock
+    with Fleet(clock=lambda: datetime.now(UTC)) as fleet:  # noqa: TID251 - TLS clients compare with the wall clock
         trusting = ssl.create_default_context(cafile=fleet.directory / "certificates" / "ca.pem")
         url = f"{fleet.urls['checkout']}/livez"
         with urllib.request.urlopen(url, timeout=10, context=trusting) as answer:  # noqa: S310 - loopback
