@@ -70,6 +70,8 @@ class Subject:
     code: str
     message: str
     cause: Cause | None = None
+    where: str = ""
+    """Its place, such as `path:line`, where the name is something else; no part of a waiver's fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,8 @@ def share(
 
 def _judge_one(subject: S, rule: Callable[[S], Item]) -> Subject:
     item = rule(subject)
-    return Subject(subject.name, item.status, item.code, item.message, item.cause)
+    where = str(getattr(subject, "where", ""))
+    return Subject(subject.name, item.status, item.code, item.message, item.cause, where)
 
 
 def _sum_up(deciding: tuple[Subject, ...], judged: tuple[Subject, ...], things: str) -> str:

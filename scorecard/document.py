@@ -121,6 +121,7 @@ def _check(judged: Judged, check: Check, limits: object, observations: Mapping[s
                 "code": subject.code,
                 "cause": subject.cause.value if subject.cause else None,
                 "message": subject.message,
+                "where": subject.where or None,
             }
             for subject in judged.subjects
         ],

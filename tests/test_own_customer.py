@@ -11,7 +11,7 @@ from scorecard.app import checklists, installed_probes
 from scorecard.catalog import load_catalog
 from scorecard.config import load_config
 from scorecard.judge import Snapshot
-from scorecard.model import Scope, Status
+from scorecard.model import Requirement, Scope, Status
 from scorecard.registry import installed
 from scorecard.run import Runner, measure
 from scorecard.telemetry import Telemetry
@@ -30,9 +30,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     catalog = load_catalog(config, now=now(), rows=frozenset(registry.rows))
     assert catalog.problems == ()
     (service,) = catalog.services
-    runner = Runner(
-        installed_probes(config, tmp_path_factory.mktemp("clones")), clock=now, telemetry=Telemetry()
-    )
+    runner = Runner(installed_probes(config, tmp_path_factory.mktemp("clones")), clock=now, telemetry=Telemetry())
     checklist = next(iter(checklists(config, registry).values()))
     ((snapshot, _),) = measure(runner, [service], lambda _: checklist, now, scope=Scope.REPOSITORY)
     return snapshot
@@ -43,7 +41,9 @@ def test_we_are_registered_in_our_own_catalogue(ours: Snapshot) -> None:
 
 
 @pytest.mark.parametrize("row_id", ["alerts", "runbooks", "adrs"])
-def test_every_row_that_a_repository_can_answer_passes_on_our_checkout(ours: Snapshot, row_id: str) -> None:
+def test_every_rule_that_a_repository_can_answer_is_met_on_our_checkout(ours: Snapshot, row_id: str) -> None:
     row = next(row for row in ours.rows if row.id == row_id)
-    assert {check.id: (check.status, check.message) for check in row.checks if check.status is not Status.PASS} == {}
-    assert row.status is Status.PASS
+    decided = [check for check in row.checks if check.requirement is Requirement.REQUIRED]
+    assert {check.id: check.message for check in decided if check.status is not Status.PASS} == {}
+    # What asks for a running Prometheus besides can only warn here.
+    assert row.status in {Status.PASS, Status.WARN}

@@ -71,6 +71,8 @@ class SubjectShape(Shape):
     """Stable; with the name it is what a waiver is bound to."""
     cause: Cause | None
     message: str
+    where: str | None
+    """Its place, such as `path:line`, where the name is something else."""
 
 
 class CheckShape(Shape):
