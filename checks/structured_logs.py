@@ -173,7 +173,8 @@ def _text(result: Search, asked: str) -> Item:
 def _other_key(result: Search, declared: str) -> Item:
     return warned(
         "other-key",
-        f"a JSON line carries the id under {result.key}, not {declared}: correlation: {{field: {result.key}}}",
+        f"a JSON line carries the id under {result.key}, not under {declared}; rename the key, or declare "
+        f"spec.correlation.field: {result.key}",
     )
 
 

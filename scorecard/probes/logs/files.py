@@ -153,9 +153,11 @@ class FileSource:
 
 def _rotations(root: Path, name: str) -> Iterator[str]:
     base = base_name(name)
+    stem = base.rpartition(".")[0] or base
     with os.scandir(root) as entries:
         for entry in entries:
-            if entry.name == name or base_name(entry.name) == base:
+            # By its beginning first: a directory may hold the logs of a thousand services.
+            if entry.name == name or (entry.name.startswith(stem) and base_name(entry.name) == base):
                 yield entry.path
 
 

@@ -29,6 +29,9 @@ _SLOWER = 1.6
 _STALL = 120.0
 """Seconds without an answer from any log, after which those that are left are given up."""
 _TOLD_EVERY = 1.0
+_HOPELESS = frozenset({Cause.ACCESS_DENIED, Cause.NOT_CONFIGURED, Cause.PROBE_ERROR})
+_MOST_ERRORS = 6
+"""In a row, over about three seconds; a store that is throttled is waited for as long as it takes."""
 _PROMISING = frozenset({Trace.UNDER_ANOTHER_KEY, Trace.IN_TEXT, Trace.ANOTHER_SERVICE})
 """Another line of the same request may show more."""
 
@@ -54,6 +57,7 @@ class Hunt:
     _wait: float = _FIRST_WAIT
     _not_before: float = field(default=0.0)
     _promising: bool = False
+    _errors: int = 0
 
     def next_look(self, now: float) -> float:
         """When to look again."""
@@ -65,7 +69,9 @@ class Hunt:
         """Keep what a look showed; True where that settles it."""
         if isinstance(seen, SourceError):
             self.result = seen.unavailable
-            return last
+            self._errors += seen.unavailable.cause is not Cause.RATE_LIMITED
+            return last or seen.unavailable.cause in _HOPELESS or self._errors >= _MOST_ERRORS
+        self._errors = 0
         if self.began is not None:
             seen = replace(seen, lag=round(now - self.began, 3), lag_at_least=round(self._not_before, 3))
         elif seen.lag is not None:

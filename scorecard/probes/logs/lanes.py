@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +16,9 @@ from scorecard.probes.logs.source import Source, SourceError
 MOST_THREADS = 16
 _PER_LANE = 4
 _GIVE_UP_AFTER = 3
-"""Questions in a row that a store left without an answer; it is asked nothing more in this run."""
+"""Questions in a row that a store left without an answer; then it is left alone for a while."""
+_LEFT_ALONE = 5.0
+"""Seconds; whoever waits for a line may find the store up again."""
 _NO_ANSWER = frozenset({Cause.TIMEOUT, Cause.UNREACHABLE, Cause.RATE_LIMITED})
 
 T = TypeVar("T")
@@ -29,7 +32,7 @@ class Lanes:
         names = set(lanes)
         threads = max(1, min(_PER_LANE, MOST_THREADS // max(1, len(names))))
         self._pools = {name: ThreadPoolExecutor(threads, thread_name_prefix=f"logs {name}") for name in names}
-        self._silent: defaultdict[str, list[SourceError]] = defaultdict(list)
+        self._silent: defaultdict[str, list[tuple[float, SourceError]]] = defaultdict(list)
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -48,8 +51,8 @@ class Lanes:
     def _ask(self, lane: str, ask: Callable[[], T]) -> T:
         with self._lock:
             silent = self._silent[lane]
-            if len(silent) >= _GIVE_UP_AFTER:
-                last = silent[-1].unavailable
+            if len(silent) >= _GIVE_UP_AFTER and time.monotonic() - silent[-1][0] < _LEFT_ALONE:
+                last = silent[-1][1].unavailable
                 raise SourceError(
                     last.cause, f"{lane} was not asked: its last {len(silent)} questions failed; {last.detail}"
                 )
@@ -58,7 +61,7 @@ class Lanes:
         except SourceError as error:
             if error.unavailable.cause in _NO_ANSWER:
                 with self._lock:
-                    self._silent[lane].append(error)
+                    self._silent[lane].append((time.monotonic(), error))
             raise
         with self._lock:
             self._silent[lane].clear()

@@ -36,7 +36,7 @@ from scorecard.probes.logs import probes as make_probes
 
 Write = Callable[[str], None]
 Style = Callable[["App", Request], None]
-FAST = {LogSystem.FILE: 0.6, LogSystem.LOKI: 1.0, LogSystem.ELASTICSEARCH: 1.0, LogSystem.CLOUDWATCH: 1.5}
+FAST = {LogSystem.FILE: 0.6, LogSystem.LOKI: 0.8, LogSystem.ELASTICSEARCH: 0.8, LogSystem.CLOUDWATCH: 1.2}
 """Lag limits for tests; the true ones would have each test wait as long."""
 
 
