@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from scorecard.logging import get_logger
 from scorecard.model import Cadence, ServiceKey
 from scorecard.store import Store, StoreError
+from scorecard.store.cycles import RUNNING
 from scorecard.store.engine import problem
 from scorecard.telemetry import Telemetry
 from scorecard.work import ONE, Dispatcher, Item, items, plan_shards
@@ -30,6 +31,7 @@ _SPREAD = 0.5
 """Shards of a cycle begin spread over this share of its period, but for the first cycle."""
 _ROLL_UP_SECONDS = 3600.0
 _RETRY_SECONDS = 30.0
+_PATIENCE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Planner:
         """Cadence to the newest tick seen and when, on the monotonic clock, we saw it first."""
         self._due: dict[str, float] = {}
         self._resubmitted = -_RETRY_SECONDS
+        self._waits: dict[int, float] = {}
+        """Unfinished cycle to when, on the monotonic clock, we saw it first."""
         self.last_error = ""
 
     def tick(self) -> None:
@@ -103,7 +107,7 @@ class Planner:
     def _plan(self, cadence: Cadence, period: float) -> None:
         newest, now = self._store.last_tick(cadence), self._monotonic()
         first = cadence not in self._seen
-        tick, since = self._seen.get(cadence, (newest, now - period))
+        tick, since = self._seen.get(cadence) or (newest, now - self._gone_by(cadence, period))
         if newest != tick:
             # Somebody else planned: our period begins anew.
             tick, since = newest, now
@@ -123,17 +127,46 @@ class Planner:
         for number, item in enumerate(items(planned)):
             self._dispatcher.submit(item, after=spread * number / len(shards))
 
+    def _gone_by(self, cadence: Cadence, period: float) -> float:
+        """How much of a period is over when we join: a restart does not clone every repository again.
+
+        All of it, where a service is new or its definition changed. None of it while a cycle runs: that one is taken
+        up, and another would only be skipped.
+        """
+        newest = self._store.newest_cycle(cadence)
+        if newest is None:
+            return period
+        if newest.state == RUNNING:
+            return 0.0
+        registered = self._store.registered()
+        if any(self._store.outdated(registered, self._clock()).values()):
+            return period
+        # The wall clock may have been set meanwhile; it costs a period at most.
+        return min(max((self._clock() - newest.planned_at).total_seconds(), 0.0), period)
+
     def _reconcile(self) -> None:
-        """Submit again what has no result and is not under way: after a crash, or a worker that was killed."""
+        """Submit again what has no result and is not under way: after a crash, or a worker that was killed.
+
+        On PostgreSQL another process may be at it. It is given a period first, so that nothing is asked twice.
+        """
         now = self._monotonic()
         if now - self._resubmitted < _RETRY_SECONDS:
             return
         self._resubmitted = now
-        for planned in self._store.unfinished():
+        unfinished = self._store.unfinished()
+        self._waits = {planned.id: self._waits.get(planned.id, now) for planned in unfinished}
+        for planned in unfinished:
             if not planned.shards:
                 self._store.close_cycle(planned.id, self._clock())
-            for item in items(planned):
-                self._dispatcher.submit(item)
+            if now - self._waits[planned.id] >= self._patience(planned.cadence):
+                for item in items(planned):
+                    self._dispatcher.submit(item)
+
+    def _patience(self, cadence: str) -> float:
+        if self._store.db.sqlite:
+            return 0.0
+        periods = {each.value: period.total_seconds() for each, period in self._store.periods.items()}
+        return min(periods.get(cadence, _RETRY_SECONDS), _PATIENCE_SECONDS)
 
     def _keep_house(self) -> None:
         now = self._monotonic()

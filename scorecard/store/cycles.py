@@ -42,6 +42,13 @@ class Cycles:
         with self.db.read() as connection:
             return connection.scalar(select(func.max(cycle.c.tick)).where(cycle.c.cadence == cadence.value)) or 0
 
+    def newest_cycle(self, cadence: Cadence) -> CycleView | None:
+        """The newest planned cycle of a cadence."""
+        query = _view().where(cycle.c.cadence == cadence.value).order_by(cycle.c.tick.desc()).limit(1)
+        with self.db.read() as connection:
+            row = connection.execute(query).first()
+            return _to_view(row) if row else None
+
     def plan(self, cadence: Cadence, tick: int, shards: tuple[str, ...], now: datetime) -> Planned | None:
         """Plan a tick with its shards, once.
 

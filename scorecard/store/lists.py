@@ -161,24 +161,12 @@ class Lists(Standings):
         for column in ("team", "tier", "environment", "lifecycle"):
             if getattr(query, column):
                 yield service.c[column] == getattr(query, column)
-        yield from self._sum_conditions(checklist, query, sums)
+        yield from self._sum_conditions(checklist, query, sums, now)
         if query.stale is not None:
             stale = _stale(now)
             yield stale if query.stale else ~stale
 
-    def _sum_conditions(self, checklist: Checklist, query: Query, sums: FromClause) -> Iterable[Any]:
-        if query.level is not None:
-            unmeasured = sums.c.service_id.is_(None)
-            level = sums.c.level == query.level
-            yield or_(level, unmeasured) if query.level is Level.UNKNOWN else level
-        if query.score_from is not None:
-            yield sums.c.score >= query.score_from
-        if query.score_below is not None:
-            yield sums.c.score < query.score_below
-        if query.row or query.status is not None:
-            yield self._row_condition(checklist, query, sums)
-
-    def _sum_conditions(self, checklist: Checklist, query: Query, sums: FromClause) -> Iterable[Any]:
+    def _sum_conditions(self, checklist: Checklist, query: Query, sums: FromClause, now: datetime) -> Iterable[Any]:
         if query.level is not None:
             unmeasured = sums.c.service_id.is_(None)
             level = sums.c.level == query.level
@@ -334,12 +322,7 @@ class Lists(Standings):
             begun = {row[0]: row[1] for row in connection.execute(first)}
             oldest = connection.scalar(select(func.min(cycle.c.planned_at)).where(cycle.c.state == RUNNING))
             skipped = connection.scalar(select(func.count()).where(cycle.c.state == SKIPPED)) or 0
-            causes = connection.execute(
-                select(finding.c.cause, func.count())
-                .where(finding.c.status == Status.UNKNOWN.value)
-                .group_by(finding.c.cause)
-            )
-            by_cause = {Cause(row[0]): row[1] for row in causes if row[0]}
+            by_cause, findings = _counted_findings(connection)
             kinds = connection.execute(
                 select(observation.c.kind, func.count())
                 .where(observation.c.value.like('{"unavailable"%'))
@@ -347,7 +330,6 @@ class Lists(Standings):
             )
             by_kind = {row[0]: row[1] for row in kinds}
             services = connection.scalar(select(func.count()).where(service.c.active)) or 0
-            findings = connection.scalar(select(func.count()).select_from(finding).where(finding.c.status.in_(_OURS)))
         # One that never ended well counts from its first plan.
         since = {cadence: last.get(cadence) or begun.get(cadence.value, now) for cadence in self.periods}
         late = tuple(
@@ -364,9 +346,24 @@ class Lists(Standings):
             queue_lag_seconds=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
             late=late,
             services=services,
-            findings=findings or 0,
+            findings=findings,
             unknown_findings=sum(by_cause.values()),
         )
+
+
+def _counted_findings(connection: Connection) -> tuple[dict[Cause, int], int]:
+    """Unknown findings by cause, and all that have a status of ours.
+
+    One pass in the order of the index: with 800,000 findings a temporary table for the groups takes three times as long.
+    """
+    columns = (finding.c.checklist, finding.c.status, finding.c.cause)
+    causes: Counter[Cause] = Counter()
+    total = 0
+    for row in connection.execute(select(*columns, func.count().label("number")).group_by(*columns)):
+        total += row.number if row.status in _OURS else 0
+        if row.status == Status.UNKNOWN.value and row.cause:
+            causes[Cause(row.cause)] += row.number
+    return dict(causes), total
 
 
 def _stale(now: datetime) -> Any:  # noqa: ANN401 - an SQL condition

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, FromClause, and_, or_, select
@@ -13,15 +14,20 @@ from sqlalchemy import Connection, FromClause, and_, or_, select
 from scorecard.evidence import Endpoint, HealthEndpoints, Reply
 from scorecard.model import ServiceKey, Status
 from scorecard.store import codec, current
-from scorecard.store.changes import proven_at
 from scorecard.store.engine import chunks
 from scorecard.store.lists import to_summary
 from scorecard.store.standing import Standings
-from scorecard.store.tables import former_name, from_number, observation, service, to_number
+from scorecard.store.tables import former_name, from_number, observation, service, to_number, waiver
 from scorecard.store.views import EndpointFacts, MetricChanges, MetricRow, Summary
 
 _OVERLAP = timedelta(seconds=5)
 """Rows are read again this long, since a transaction becomes visible after the instant it writes."""
+
+
+Kinds = Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]
+"""Checklist to its rows in order, each with the kinds of evidence that it rests on."""
+
+_KNOWN = frozenset({Status.PASS, Status.WARN, Status.FAIL})
 
 
 class MetricRows(Standings):
@@ -42,12 +48,13 @@ class MetricRows(Standings):
                 )
                 query = query.where(moved)
             found = list(connection.execute(query))
-            rows = tuple(row for part in chunks(found) for row in self._metric_rows(connection, part, sums, now))
+            kinds = self._kinds()
+            rows = tuple(row for part in chunks(found) for row in self._metric_rows(connection, part, sums, kinds, now))
             removed = _gone(connection, after)
         return MetricChanges(to_number(now), rows, removed, complete=after is None)
 
     def _metric_rows(
-        self, connection: Connection, found: Sequence[Any], sums_now: FromClause, now: datetime
+        self, connection: Connection, found: Sequence[Any], sums_now: FromClause, kinds: Kinds, now: datetime
     ) -> list[MetricRow]:
         ids = [row.id for row in found]
         times = current.load_times(connection, ids)
@@ -55,7 +62,9 @@ class MetricRows(Standings):
         for row in connection.execute(select(sums_now).where(sums_now.c.service_id.in_(ids))):
             sums[row.service_id][row.checklist] = row
         endpoints = _endpoints(connection, ids, now)
-        services = {row.id: codec.decode_service(row.document) for row in found}
+        # Few services have a waiver, and reading a service's document is what costs most here.
+        waived = set(connection.scalars(select(waiver.c.service_id).where(waiver.c.service_id.in_(ids))))
+        services = {row.id: codec.decode_service(row.document) for row in found if row.id in waived}
         waivers = current.load_waivers(connection, services)
         result = []
         for row in found:
@@ -63,7 +72,7 @@ class MetricRows(Standings):
             taken_at = max((at for at, _ in seen.values()), default=None)
             stored = sums.get(row.id, {})
             joined = {
-                name: to_summary(_Joined(row, stored[name]), checklist, taken_at, stale=False)
+                name: to_summary(_joined(row, stored[name]), checklist, taken_at, stale=False)
                 for name, checklist in self.checklists.items()
                 if name in stored
             }
@@ -77,46 +86,45 @@ class MetricRows(Standings):
                     type=row.type,
                     verdict=verdict if taken_at else None,
                     summaries=tuple(each for each in joined.values() if each.score is not None),
-                    last_proven=self._last_proven(joined, stored, seen),
+                    last_proven=_last_proven(joined, stored, seen, kinds),
                     waivers=tuple((each.row, each.expires_at) for each in waivers.get(row.id, ()) if each.active(now)),
                     endpoints=endpoints.get(row.id, ()),
                 )
             )
         return result
 
-    def _last_proven(
-        self, joined: Mapping[str, Summary], stored: Mapping[str, Any], seen: current.Times
-    ) -> tuple[tuple[str, datetime], ...]:
-        """While a row is known: its oldest required observation. When it became unknown: what was kept then."""
-        proven: dict[str, datetime] = {}
-        for name, checklist in self.checklists.items():
-            if name not in joined:
-                continue
-            statuses = dict(joined[name].rows)
-            kept = json.loads(stored[name].last_proven)
-            for row in checklist.rows:
-                status = statuses.get(row.id)
-                last = proven_at(row, seen)
-                if status is Status.UNKNOWN and row.id in kept:
-                    proven[row.id] = from_number(kept[row.id])
-                elif status in {Status.PASS, Status.WARN, Status.FAIL} and last:
-                    proven[row.id] = last
-        return tuple(sorted(proven.items()))
+    def _kinds(self) -> Kinds:
+        return {
+            name: tuple(
+                (row.id, tuple({kind.kind() for check in row.checks for kind in check.kinds})) for row in each.rows
+            )
+            for name, each in self.checklists.items()
+        }
 
 
-class _Joined:
+def _last_proven(
+    joined: Mapping[str, Summary], stored: Mapping[str, Any], seen: current.Times, kinds: Kinds
+) -> tuple[tuple[str, datetime], ...]:
+    """While a row is known: its oldest observation, as `proven_at` has it. Once it is unknown: what was kept then."""
+    proven: dict[str, datetime] = {}
+    for name, summary_ in joined.items():
+        statuses = dict(summary_.rows)
+        kept = json.loads(stored[name].last_proven)
+        for row_id, needed in kinds[name]:
+            status = statuses.get(row_id)
+            if status is Status.UNKNOWN:
+                if row_id in kept:
+                    proven[row_id] = from_number(kept[row_id])
+            elif status in _KNOWN:
+                times = [seen[kind][0] for kind in needed if kind in seen]
+                if times:
+                    proven[row_id] = min(times)
+    return tuple(sorted(proven.items()))
+
+
+def _joined(service_row: Any, summary_row: Any) -> SimpleNamespace:  # noqa: ANN401 - result rows
     """A service row and a summary row, read as one."""
-
-    __slots__ = ("_rows",)
-
-    def __init__(self, *rows: Any) -> None:  # noqa: ANN401 - result rows
-        self._rows = rows
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a column
-        for row in self._rows:
-            if name in row._fields:
-                return getattr(row, name)
-        raise AttributeError(name)
+    return SimpleNamespace(**{**summary_row._asdict(), **service_row._asdict()})
 
 
 def _gone(connection: Connection, after: datetime | None) -> tuple[ServiceKey, ...]:
