@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
+from enum import Enum
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import re2
 
@@ -76,6 +78,38 @@ def redact(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any JSON, and wh
         return MARK if secret_key(key) and _singular(key) else value
     text = value if isinstance(value, str) else str(value)
     return MARK if text and secret_key(key) else redact_text(text)
+
+
+V = TypeVar("V")
+
+
+def without_secrets(value: V) -> V:
+    """A value of dataclasses, tuples, mappings and text with every secret in its text replaced; the same otherwise.
+
+    The type stays as it is, so that evidence can be judged; what has no secret in it is returned itself.
+    """
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return cast("V", redact_text(value))
+    if isinstance(value, tuple):
+        parts = tuple(without_secrets(part) for part in value)
+        return cast("V", parts) if parts != value else value
+    if isinstance(value, Mapping):
+        return cast("V", {key: _child(key, child) for key, child in value.items()})
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changed = {}
+        for each in dataclasses.fields(value):
+            old = getattr(value, each.name)
+            new = without_secrets(old)
+            if new is not old and new != old:
+                changed[each.name] = new
+        return dataclasses.replace(value, **changed) if changed else value
+    return value
+
+
+def _child(key: object, child: object) -> object:
+    if isinstance(child, str) and not isinstance(child, Enum):
+        return redact(child, str(key))
+    return without_secrets(child)
 
 
 def _singular(key: str) -> bool:

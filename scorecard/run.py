@@ -16,6 +16,7 @@ from scorecard.judge import Judged, Seen, Snapshot, judge, judge_check
 from scorecard.logging import get_logger
 from scorecard.model import Cadence, Cause, Scope, Service, ServiceKey
 from scorecard.probes import Probe, Upstream
+from scorecard.redact import without_secrets
 from scorecard.store import ServiceResult
 from scorecard.telemetry import Telemetry
 
@@ -237,6 +238,9 @@ class _State:
 
     def take(self, observation: Observation) -> None:
         kind = observation.kind
+        if not kind.window:
+            # The one way into everything that is kept or shown. Live probes, asked every minute, redact on their own.
+            observation = dataclasses.replace(observation, value=without_secrets(observation.value))
         self.observations[kind] = observation
         self.new[kind] = observation
         if kind.window:

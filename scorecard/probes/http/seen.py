@@ -33,7 +33,7 @@ def endpoint(got: Got, *, reached_before: bool) -> Endpoint | Unavailable:
         login_page=content.login_page,
         html=content.html,
         well_formed=content.well_formed,
-        location=got.header("location")[:_LOCATION_LENGTH],
+        location=redact_text(got.header("location")[:_LOCATION_LENGTH]),
         certificate_expires_in=got.certificate_expires_in,
         reached_before=reached_before,
     )
