@@ -59,7 +59,7 @@ from scorecard.probes import Upstream
 from scorecard.registry import installed
 from scorecard.run import Runner
 from scorecard.serving import Deps
-from scorecard.store import Store, open_store
+from scorecard.store import Planned, Store, open_store
 from scorecard.store.views import Change, DayScore
 from scorecard.telemetry import Telemetry
 from scorecard.work import Worker, items
@@ -265,10 +265,14 @@ class Estate:
             tick = self.store.last_tick(cadence) + 1
             planned = self.store.plan(cadence, tick, ("0/1",), self.clock())
             assert planned is not None
-            for item in items(planned):
-                assert self.worker.run(item)
+            self.finish(planned)
         self.store.roll_up(self.clock())
         self.store.forget()
+
+    def finish(self, planned: Planned) -> None:
+        """Run what is left of a planned cycle, as the dispatcher would."""
+        for item in items(planned):
+            assert self.worker.run(item)
 
     def client(self) -> FlaskClient:
         return self.flask.test_client()

@@ -99,6 +99,9 @@ const swap = async (url, id) => {
 // Filters of a list: the list alone is exchanged, and the address follows, so that a view can still be shared.
 for (const form of document.querySelectorAll("form[data-swap]")) {
   if (!(form instanceof HTMLFormElement)) continue;
+  let shown = location.search;
+  // Going back shows that view as it is now. A mere change of the fragment comes here too, and changes nothing.
+  addEventListener("popstate", () => { if (location.search !== shown) location.reload(); });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const query = new URLSearchParams();
@@ -106,10 +109,12 @@ for (const form of document.querySelectorAll("form[data-swap]")) {
       if (typeof value === "string" && value.trim()) query.append(name, value.trim());
     }
     const url = query.size ? `${form.action}?${query}` : form.action;
-    if (await swap(url, form.dataset.swap ?? "")) history.pushState(null, "", url);
+    if (await swap(url, form.dataset.swap ?? "")) {
+      history.pushState(null, "", url);
+      shown = location.search;
+    }
   });
 }
-addEventListener("popstate", () => { if (document.querySelector("form[data-swap]")) location.reload(); });
 
 // A run that is under way is looked at again until it has ended.
 const poll = () => {
