@@ -115,19 +115,12 @@ class Report:
 _FILE = re.compile(r"(?P<path>[^\s:@][^:@]*)(?:@[0-9a-f]{4,64})?(?::(?P<line>\d+))?")
 
 
-_ASIDE = re.compile(r"\((?P<path>[^\s:@()][^:@()]*):(?P<line>\d+)\)$")
-
-
-def place_in(name: str, message: str, files: frozenset[str]) -> Place | None:
-    """Where a subject stands, if that is one of `files`.
-
-    A file's subject is called `path:line` or `path@commit:line`; of others, such as alerts, the message ends with
-    `(path:line)`.
-    """
-    for found in (_FILE.fullmatch(name), _ASIDE.search(message)):
-        if found is not None and found["path"] in files:
-            return Place(found["path"], int(found["line"] or 1))
-    return None
+def place_in(where: str, files: frozenset[str]) -> Place | None:
+    """Where a subject stands, such as `path:line` or `path@commit:line`, if that is one of `files`."""
+    found = _FILE.fullmatch(where)
+    if found is None or found["path"] not in files:
+        return None
+    return Place(found["path"], int(found["line"] or 1))
 
 
 def check_lines(document: Document, origin: Place, files: frozenset[str] = frozenset()) -> tuple[Line, ...]:
@@ -144,7 +137,7 @@ def check_lines(document: Document, origin: Place, files: frozenset[str] = froze
 
 def _line(key: ServiceKey, row: Document, check: Document, origin: Place, files: frozenset[str]) -> Line:
     parts = tuple(
-        Part(part["name"], Status(part["status"]), part["message"], place_in(part["name"], part["message"], files))
+        Part(part["name"], Status(part["status"]), part["message"], place_in(part["where"] or part["name"], files))
         for part in check["subjects"]
     )
     return Line(

@@ -95,10 +95,14 @@ def document(*rows: Doc, **more: object) -> Doc:
     }
 
 
+def subject(name: str, status: str, message: str, where: str | None = None) -> Doc:
+    return {"name": name, "status": status, "code": "x", "cause": None, "message": message, "where": where}
+
+
 SUBJECTS = [
-    {"name": "deploy/alerts.yaml:7", "status": "fail", "code": "x", "cause": None, "message": "no runbook"},
-    {"name": "PaymentsSlow", "status": "fail", "code": "x", "cause": None, "message": "none (deploy/alerts.yaml:19)"},
-    {"name": "deploy/alerts.yaml:30", "status": "pass", "code": "ok", "cause": None, "message": "fine"},
+    subject("deploy/alerts.yaml:7", "fail", "no runbook"),
+    subject("PaymentsSlow", "fail", "none", "deploy/alerts.yaml:19"),
+    subject("deploy/alerts.yaml:30", "pass", "fine"),
 ]
 WHOLE = document(
     row(
