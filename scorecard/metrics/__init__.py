@@ -19,6 +19,7 @@ from scorecard.guard import refusal
 from scorecard.metrics.families import FINDINGS, LAST_SUCCESS, PERIOD, QUEUE_LAG, UNKNOWN
 from scorecard.metrics.page import ServicePage, Shard
 from scorecard.metrics.text import samples
+from scorecard.metrics.warm import Warm
 from scorecard.model import Cause
 from scorecard.serving import Deps
 
@@ -35,6 +36,7 @@ def blueprint(deps: Deps) -> Blueprint:
     """The route `/metrics`."""
     bp = Blueprint("metrics", __name__)
     page = ServicePage(deps.store)
+    warm = Warm(page, deps.clock, lambda now: _itself(deps, now))
     ProcessCollector(registry=deps.telemetry.registry)
 
     @bp.get("/metrics")
@@ -48,9 +50,9 @@ def blueprint(deps: Deps) -> Blueprint:
             return _plain("shard: a part such as 1/8 is expected, the first number at most the second", 422)
         now = deps.clock()
         deps.store.settle_if_possible(now)
-        page.refresh(now)
+        warm.scraped(page.refresh(now))
         openmetrics = _asks_for_openmetrics()
-        tail = _tail(deps, page, shard, now, openmetrics=openmetrics)
+        tail = _tail(deps, page, shard, warm.itself(now) if shard.number == 1 else "", openmetrics=openmetrics)
         services = page.services(shard) if deps.config().metrics == "services" else ()
         response = Response(mimetype=None, headers={"Cache-Control": "no-store", "Vary": "Accept, Accept-Encoding"})
         response.headers["Content-Type"] = OPENMETRICS if openmetrics else PLAIN
@@ -64,13 +66,13 @@ def blueprint(deps: Deps) -> Blueprint:
     return bp
 
 
-def _tail(deps: Deps, page: ServicePage, shard: Shard, now: datetime, *, openmetrics: bool) -> str:
+def _tail(deps: Deps, page: ServicePage, shard: Shard, itself: str, *, openmetrics: bool) -> str:
     """What is of the fleet and of this process: in the first part only, not once for each."""
     if shard.number != 1:
         return "# EOF\n" if openmetrics else ""
     render = generate_openmetrics if openmetrics else generate_latest
     ours: bytes = render(deps.telemetry.registry)
-    return page.fleet() + _itself(deps, now) + ours.decode()
+    return page.fleet() + itself + ours.decode()
 
 
 def _itself(deps: Deps, now: datetime) -> str:

@@ -49,8 +49,8 @@ class ServicePage:
         self._anew_at: datetime | None = None
         self._checklists: tuple[str, ...] = ()
 
-    def refresh(self, now: datetime) -> None:
-        """Take up what changed since the scrape before."""
+    def refresh(self, now: datetime) -> int:
+        """Take up what changed since the time before; returns how many services that were."""
         with self._lock:
             checklists = tuple(checklist.digest for checklist in self._store.checklists.values())
             changes = self._store.metric_rows(now, 0 if self._must_begin_anew(now, checklists) else self._seq)
@@ -65,6 +65,7 @@ class ServicePage:
                 self._counted[row.key] = _counted(row)
                 self._counts.update(self._counted[row.key])
             self._seq, self._read_at = changes.seq, now
+        return len(changes.rows)
 
     def services(self, shard: Shard) -> Iterator[str]:
         """The families of each service."""

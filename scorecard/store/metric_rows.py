@@ -146,12 +146,16 @@ def _gone(connection: Connection, after: datetime | None) -> tuple[ServiceKey, .
 
 def _endpoints(connection: Connection, ids: Sequence[int], now: datetime) -> dict[int, tuple[EndpointFacts, ...]]:
     query = select(observation.c.service_id, observation.c.at, observation.c.value).where(
-        and_(observation.c.service_id.in_(ids), observation.c.kind == HealthEndpoints.kind())
+        and_(
+            observation.c.service_id.in_(ids),
+            observation.c.kind == HealthEndpoints.kind(),
+            observation.c.at >= now - HealthEndpoints.oldest(),
+        )
     )
     found = {}
     for row in connection.execute(query):
         value = codec.decode_answer(HealthEndpoints, row.value) if row.value else None
-        if isinstance(value, HealthEndpoints) and now - row.at <= HealthEndpoints.oldest():
+        if isinstance(value, HealthEndpoints):
             pairs = (("liveness", value.liveness), ("readiness", value.readiness))
             found[row.service_id] = tuple(
                 _facts(name, endpoint, row.at) for name, endpoint in pairs if isinstance(endpoint, Endpoint)

@@ -18,10 +18,12 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from sqlalchemy import text as sql
 
 from scorecard.metrics.families import FLEET, ITSELF, PER_SERVICE
-from scorecard.metrics.page import Shard
+from scorecard.metrics.page import ServicePage, Shard
 from scorecard.metrics.text import fragments, value
+from scorecard.metrics.warm import LARGE, Warm
 from scorecard.model import Service, ServiceKey, Verdict, Waiver
 from scorecard.store.views import MetricRow
 from tests.api.estate import LEDGER, NOW, PAYMENTS, Estate, control, endpoints
@@ -346,6 +348,38 @@ def test_a_label_can_hold_anything_and_breaks_nothing(hostile: str) -> None:
     assert {dict(labels)["service"] for _, labels in found} == {hostile.replace("\udc80", "\ufffd\ufffd\ufffd")}
     assert len(found) == 1 + 3 + 1
     assert "\n" not in value(hostile)
+
+
+# --- a large fleet ---------------------------------------------------------------------------------------------------
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    for _ in range(200):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_large_fleet_is_read_between_scrapes_and_a_scrape_still_tells_what_is_newest(measured: Estate) -> None:
+    page = ServicePage(measured.store)
+    warm = Warm(page, lambda: measured.now, lambda now: f"told at {now:%H:%M}\n", every=0.02)
+    warm.scraped(LARGE - 1)
+    assert not warm.running
+    assert warm.itself(measured.now) == "told at 12:00\n"
+
+    warm.scraped(LARGE)
+    assert until(lambda: "payments" in "".join(page.services(Shard())))
+    measured.now += timedelta(minutes=10)
+    assert warm.itself(measured.now) == "told at 12:00\n"
+    measured.measure(PAYMENTS, endpoints(503), control())
+    page.refresh(measured.now)
+    assert 'scorecard_probe_up{service="payments",environment="production",endpoint="liveness"} 0' in "".join(
+        page.services(Shard())
+    )
+    with measured.store.db.write() as connection:
+        connection.execute(sql("drop table summary"))
+    assert until(lambda: not warm.running)
 
 
 # --- what others say about it ----------------------------------------------------------------------------------------
