@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv as csv_writer
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -64,7 +64,7 @@ def page(pages: Pages) -> Response:
         "found": found,
         "checklist": checklist,
         "lines": _lines(pages, found, checklist),
-        "teams": team_names(pages, checklist.name),
+        "teams": team_names(pages, found.items),
         "tiers": sorted({*store.policies.by_tier, *(summary.tier for summary in found.items)} - {"default"}),
         "lifecycles": tuple(Lifecycle),
         "levels": tuple(Level),
@@ -132,7 +132,7 @@ def search(pages: Pages) -> Response:
         for row in checklist.rows
         if folded and (folded in row.id or folded in row.row.title.lower())
     ]
-    teams = [team for team in team_names(pages, filters.query.checklist) if folded and folded in team.lower()]
+    teams = [team for team in team_names(pages, found.items) if folded and folded in team.lower()]
     return pages.render(
         "search.html",
         title=f"Search: {wanted}" if wanted else "Search",
@@ -151,11 +151,10 @@ def filters_of(pages: Pages) -> Filters:
     return read(request.args, checklists, default=asked.name, rows=[row.id for row in asked.rows])
 
 
-def team_names(pages: Pages, checklist: str) -> list[str]:
-    """The teams that own production services, and those that the catalogue names."""
-    store = pages.deps.store
-    owners = {team.team for team in store.fleet(checklist, pages.now).teams}
-    return sorted({*owners, *(team.name for team in store.teams())} - {""})
+def team_names(pages: Pages, summaries: Iterable[Summary]) -> list[str]:
+    """The teams that the catalogue names, and the owners of the services at hand."""
+    named = (team.name for team in pages.deps.store.teams())
+    return sorted({*named, *(summary.team for summary in summaries)} - {""})
 
 
 def sentence(total: int, filters: Filters, checklist: Checklist) -> str:

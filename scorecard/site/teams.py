@@ -13,6 +13,8 @@ from scorecard.site.frame import Pages
 from scorecard.store.views import Query, Summary
 
 _FIXES = 3
+_PAGE = 80
+"""Teams on a page: each is a line with a cell for every row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +32,22 @@ def index(pages: Pages) -> Response:
     """`/teams`."""
     checklist = pages.checklist(request.args.get("checklist", "")) or abort(404, "No such checklist is configured.")
     fleet = pages.deps.store.fleet(checklist.name, pages.now)
+    heats = overview.heats(fleet.teams, checklist)
+    asked = request.args.get("page", "")
+    number = int(asked) if asked.isascii() and asked.isdecimal() and 0 < len(asked) < 6 else 1  # noqa: PLR2004 - a page
+    number = max(1, min(number, -(-len(heats) // _PAGE)))
+    first = (number - 1) * _PAGE
     return pages.render(
         "teams.html",
         title="Teams",
         section="teams",
         crumbs=(("Teams", ""),),
         checklist=checklist,
-        heats=overview.heats(fleet.teams, checklist),
+        heats=heats[first : first + _PAGE],
+        total=len(heats),
+        first=first,
+        before=number - 1 if first else None,
+        after=number + 1 if first + _PAGE < len(heats) else None,
     )
 
 

@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 
 from scorecard import site
 from scorecard.config import load_config
+from scorecard.document import Document
 from scorecard.evidence import (
     Absent,
     AlertRule,
@@ -269,6 +270,12 @@ class Estate:
         self.store.roll_up(self.clock())
         self.store.forget()
 
+    def document(self, name: str) -> Document:
+        """The scorecard document of a production service now."""
+        doc = self.store.document(ServiceKey(name), "production-readiness", self.clock())
+        assert doc is not None
+        return doc
+
     def finish(self, planned: Planned) -> None:
         """Run what is left of a planned cycle, as the dispatcher would."""
         for item in items(planned):
@@ -421,8 +428,7 @@ def remember(estate: Estate, service: Service, days: int = 200, *, checklist: st
 
 def waive(estate: Estate, key: ServiceKey, *, days: float = 9) -> Waiver:
     """Grant a waiver of the first failing finding of a service."""
-    doc = estate.store.document(key, "production-readiness", estate.clock())
-    assert doc is not None
+    doc = estate.document(key.name)
     row, check = next(
         (row, check)
         for row in doc["rows"]

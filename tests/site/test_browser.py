@@ -1,4 +1,4 @@
-"""The site in Debian's Chromium: accessible, readable on the narrowest screen, complete without script, and deaf to hostile text."""
+"""The site in Debian's Chromium: accessible, narrow, complete without script, and deaf to hostile text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -23,6 +23,8 @@ from tests.site.conftest import Estate, alerts, endpoints, open_estate, runbooks
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
+
+Serve = Callable[[Estate], str]
 
 pytestmark = pytest.mark.browser
 
@@ -114,7 +116,9 @@ def scroll_width(page: Page) -> int:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 320)])
-def test_axe_finds_nothing_on_any_page(browser: Browser, served: str, scheme: Any, width: int) -> None:
+def test_axe_finds_nothing_on_any_page(
+    browser: Browser, served: str, scheme: Literal["light", "dark"], width: int
+) -> None:
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
     page = context.new_page()
     found = []
@@ -184,7 +188,7 @@ def test_a_filter_exchanges_the_list_and_the_address_follows(page: Page, served:
 def test_the_old_list_stays_while_the_new_one_is_awaited(page: Page, served: str) -> None:
     held: list[Route] = []
     page.goto(served + "/services")
-    page.route("**/services?*", lambda route: held.append(route))  # playwright cannot take a builtin
+    page.route("**/services?*", lambda route: held.append(route))  # noqa: PLW0108 - playwright cannot take a builtin
     page.get_by_label("Team", exact=True).fill("search-team")
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("#list")).to_have_attribute("aria-busy", "true")
@@ -224,7 +228,7 @@ def test_what_can_be_copied_is_copied(page: Page, served: str, context: BrowserC
     assert copied.startswith("scorecard gate payments --environment production")
 
 
-def test_a_run_under_way_is_looked_at_until_it_has_ended(page: Page, estate: Estate, serve: Any) -> None:
+def test_a_run_under_way_is_looked_at_until_it_has_ended(page: Page, estate: Estate, serve: Serve) -> None:
     estate.add(Service(name="payments"))
     estate.measure()
     page.goto(serve(estate) + "/services/payments")
@@ -239,7 +243,7 @@ def test_a_run_under_way_is_looked_at_until_it_has_ended(page: Page, estate: Est
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_unknown_is_neither_green_nor_red(browser: Browser, served: str, scheme: Any) -> None:
+def test_unknown_is_neither_green_nor_red(browser: Browser, served: str, scheme: Literal["light", "dark"]) -> None:
     context = browser.new_context(color_scheme=scheme)
     page = context.new_page()
     page.goto(served + "/services/payments")
@@ -287,7 +291,7 @@ def test_without_script_what_is_folded_opens(plain: Page, served: str) -> None:
     expect(plain.locator("#adrs")).to_be_visible()
 
 
-def test_without_script_a_measurement_can_be_asked_for_and_followed(plain: Page, estate: Estate, serve: Any) -> None:
+def test_without_script_a_measurement_can_be_asked_for_and_followed(plain: Page, estate: Estate, serve: Serve) -> None:
     estate.add(Service(name="payments"))
     estate.measure()
     plain.goto(serve(estate) + "/services/payments")
@@ -371,7 +375,6 @@ def hostile(folder: Path) -> Estate:
             ),
             replace(
                 seen,
-                liveness=replace(seen.liveness, url=f"https://x.example/{payload}", detail=payload),
                 exhibits=(
                     Exhibit(source=payload, request=f"curl '{payload}'", facts={payload: payload}, excerpt=joined),
                 ),
@@ -388,7 +391,7 @@ def hostile(folder: Path) -> Estate:
     return estate
 
 
-def test_hostile_text_is_shown_and_never_fires(page: Page, serve: Any, tmp_path: Path) -> None:
+def test_hostile_text_is_shown_and_never_fires(page: Page, serve: Serve, tmp_path: Path) -> None:
     estate = hostile(tmp_path)
     base = serve(estate)
     paths = ["/", "/services", "/health", "/teams", "/rows/alerts", "/services/blind", "/search?q=svc", "/runs"]
@@ -411,7 +414,7 @@ def test_hostile_text_is_shown_and_never_fires(page: Page, serve: Any, tmp_path:
 
 
 @pytest.fixture
-def serve() -> Iterator[Any]:
+def serve() -> Iterator[Serve]:
     """Serves an estate on a free port of loopback until the end of the test."""
     running = []
 
