@@ -34,6 +34,7 @@ MAX_BODY = 256 * 1024
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
 _KEY = re.compile(r"[!-~]{1,255}")
+_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _WEB = Path(__file__).resolve().parent.parent / "_web"
 
 log = get_logger(__name__)
@@ -82,6 +83,7 @@ def blueprint(deps: Deps) -> Blueprint:
         provide_automatic_options=False,
     )
     bp.before_request(lambda: _refused(deps))
+    bp.after_request(_secured)
     bp.register_error_handler(Problem, render)
     bp.register_error_handler(HTTPException, _http_error)
     bp.register_error_handler(DBAPIError, _store_error)
@@ -189,6 +191,14 @@ def _operation_at(adapter: Any, path: str, method: str) -> bool:  # noqa: ANN401
     except HTTPException:
         return False
     return not endpoint.endswith(".nothing")
+
+
+def _secured(response: Response) -> Response:
+    """What a browser is told about every answer: nothing is run, framed or guessed at."""
+    response.headers.setdefault("Content-Security-Policy", _POLICY)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    return response
 
 
 def _http_error(error: HTTPException) -> Any:  # noqa: ANN401 - a response, or the exception itself, as Flask takes it

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Response, render_template, request
+from markupsafe import Markup
 
 from scorecard.api.answers import conditional, etag
 from scorecard.api.openapi import document
@@ -60,7 +61,7 @@ def describing(operations: Callable[[], Iterable[Operation]]) -> tuple[Operation
             groups=list(_groups(found, operations())),
             problems=TYPES,
             queries=_QUERIES,
-            host=request.host_url.rstrip("/"),
+            said=_said,
         )
         body = html.encode()
         response = Response(body, mimetype="text/html", headers={"Cache-Control": "no-cache"})
@@ -74,6 +75,14 @@ def describing(operations: Callable[[], Iterable[Operation]]) -> tuple[Operation
         return conditional(response, lambda: etag(body))
 
     return get_openapi, get_docs, get_docs_style
+
+
+def _said(words: str) -> Markup:
+    """A text in which what stands between backticks is code; everything is escaped."""
+    parts = words.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if index % 2 else part for index, part in enumerate(parts)
+    )
 
 
 def _groups(found: Mapping[str, Any], operations: Iterable[Operation]) -> Iterable[tuple[Mapping[str, str], list[Any]]]:

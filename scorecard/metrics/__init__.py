@@ -55,6 +55,7 @@ def blueprint(deps: Deps) -> Blueprint:
         tail = _tail(deps, page, shard, warm.itself(now) if shard.number == 1 else "", openmetrics=openmetrics)
         services = page.services(shard) if deps.config().metrics == "services" else ()
         response = Response(mimetype=None, headers={"Cache-Control": "no-store", "Vary": "Accept, Accept-Encoding"})
+        response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Content-Type"] = OPENMETRICS if openmetrics else PLAIN
         encoded: Iterable[bytes] = (part.encode() for part in chain(services, [tail]))
         if request.accept_encodings["gzip"] > 0:

@@ -158,7 +158,9 @@ def _endpoints(connection: Connection, ids: Sequence[int], now: datetime) -> dic
         if isinstance(value, HealthEndpoints):
             pairs = (("liveness", value.liveness), ("readiness", value.readiness))
             found[row.service_id] = tuple(
-                _facts(name, endpoint, row.at) for name, endpoint in pairs if isinstance(endpoint, Endpoint)
+                _facts(name, endpoint, row.at)
+                for name, endpoint in pairs
+                if isinstance(endpoint, Endpoint) and endpoint.reply is not Reply.NOT_SENT
             )
     return found
 

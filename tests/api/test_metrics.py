@@ -20,6 +20,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from sqlalchemy import text as sql
 
+from scorecard.evidence import Endpoint, HealthEndpoints, Reply
 from scorecard.metrics.families import FLEET, ITSELF, PER_SERVICE
 from scorecard.metrics.page import ServicePage, Shard
 from scorecard.metrics.text import fragments, value
@@ -150,6 +151,16 @@ def test_health_endpoints_are_told_from_the_newest_probe(measured: Estate) -> No
         one(after, "scorecard_certificate_expiry_timestamp_seconds", **who)
         == (measured.now + timedelta(days=3)).timestamp()
     )
+
+
+def test_an_endpoint_that_was_never_asked_is_absent(measured: Estate) -> None:
+    refused = Endpoint(url="http://169.254.169.254/", reply=Reply.NOT_SENT, detail="never probed")
+    measured.now += timedelta(minutes=1)
+    measured.measure(PAYMENTS, HealthEndpoints(liveness=refused, readiness=refused), control())
+    found = samples(scrape(measured))
+
+    assert not named(found, "scorecard_probe_up")
+    assert not named(found, "scorecard_probe_duration_seconds")
 
 
 def test_an_active_waiver_is_told_with_its_end_until_it_ends(measured: Estate) -> None:

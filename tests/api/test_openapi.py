@@ -209,6 +209,15 @@ def test_the_schema_refuses_a_document_that_lost_a_key_or_gained_one(full: Estat
             jsonschema.validate(wrong, scorecard_schema())
 
 
+@pytest.mark.parametrize("path", ["/api/docs", "/api/v1/services", "/badge/payments.svg", "/api/none", "/livez"])
+def test_a_browser_runs_nothing_and_guesses_nothing(measured: Estate, path: str) -> None:
+    headers = measured.client().get(path).headers
+
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
 # --- the small print of HTTP -----------------------------------------------------------------------------------------
 
 
