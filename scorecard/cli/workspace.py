@@ -144,10 +144,25 @@ def open_workspace(config_file: Path | None = None, directory: Path | None = Non
         raise Refused(str(error)) from error
     try:
         registry = installed()
-        found = [registry.checklist(use.use, config.directory) for use in config.checklists]
     except RegistryError as error:
         raise Refused(str(error)) from error
-    return Workspace(config, registry, {checklist.name: checklist for checklist in found})
+    return Workspace(config, registry, _used_checklists(config, registry))
+
+
+def _used_checklists(config: Config, registry: Registry) -> dict[str, Checklist]:
+    from scorecard.problems import Problem, nearest
+    from scorecard.registry import RegistryError
+
+    found: dict[str, Checklist] = {}
+    for index, use in enumerate(config.checklists):
+        try:
+            checklist = registry.checklist(use.use, config.directory)
+        except RegistryError as error:
+            file, line = config.locate(("checklists", index, "use"))
+            near = nearest(use.use, registry.shipped)
+            raise Refused(str(Problem(file, line, f"checklists[{index}].use", str(error), near))) from error
+        found[checklist.name] = checklist
+    return found
 
 
 def named_checklist(registry: Registry, name: str, base: Path) -> Checklist:
