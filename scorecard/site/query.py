@@ -17,7 +17,7 @@ BELOW = "below"
 """A level that is asked for and that no service has: measured, and anything but ready."""
 
 _SCORE = re.compile(r"(\d{1,3}(?:\.\d+)?)?-(\d{1,3}(?:\.\d+)?)?")
-_NAMES = (
+FILTERS = (
     "q",
     "team",
     "tier",
@@ -34,6 +34,7 @@ _NAMES = (
     "after",
     "limit",
 )
+"""Every filter, in the order in which links write them."""
 _YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
@@ -71,7 +72,7 @@ class Filters:
 
 def address(path: str, **values: str) -> str:
     """A path with a query string of what is not empty, in the order of the site's filters."""
-    order = {name: index for index, name in enumerate(_NAMES)}
+    order = {name: index for index, name in enumerate(FILTERS)}
     pairs = sorted(((n, v) for n, v in values.items() if v), key=lambda pair: (order.get(pair[0], 99), pair[0]))
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
@@ -85,7 +86,7 @@ def read(args: Mapping[str, str], checklists: Collection[str], *, default: str, 
         default: the checklist that is meant when none is named.
         rows: ids of the rows that can be asked for.
     """
-    values = {name: args[name].strip() for name in _NAMES if args.get(name, "").strip()}
+    values = {name: args[name].strip() for name in FILTERS if args.get(name, "").strip()}
     problems: list[str] = []
 
     def one_of(name: str, known: Collection[str]) -> str:

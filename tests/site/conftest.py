@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
-from scorecard import site
+from scorecard.app import make_flask
 from scorecard.config import load_config
 from scorecard.document import Document
 from scorecard.evidence import (
@@ -245,8 +244,7 @@ class Estate:
             telemetry=telemetry,
             facts=lambda: {"pending_items": 0},
         )
-        self.flask = Flask("scorecard", static_folder=None)
-        self.flask.register_blueprint(site.blueprint(self.deps))
+        self.flask = make_flask(self.deps)
 
     def add(self, service: Service, *seen: Evidence | tuple[type[Evidence], Unavailable | Absent]) -> Service:
         """Register a service, and what there is to be seen of it."""
