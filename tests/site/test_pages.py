@@ -552,8 +552,8 @@ def test_old_answers_are_not_left_standing_by_a_dead_scheduler(
 def test_every_page_is_described_in_the_how_to(furnished: Estate) -> None:
     guide = Path(__file__).parents[2].joinpath("docs/how-to/read-the-site.md").read_text(encoding="utf-8")
     rules = {rule.rule for rule in furnished.flask.url_map.iter_rules() if rule.endpoint.startswith("site.")}
+    words_for = {"<name>": "NAME", "<row_id>": "ROW", "<team>": "TEAM", "<int:run_id>": "ID"}
     for rule in rules - {"/assets/<path:filename>", "/services/<name>/measure"}:
-        words_for = {"<name>": "NAME", "<row_id>": "ROW", "<team>": "TEAM", "<int:run_id>": "ID"}
         shown = re.sub(r"<[^>]+>", lambda part: words_for[part[0]], rule)
         assert f"`{shown}" in guide, rule
     for name in query.FILTERS:
