@@ -149,6 +149,15 @@ class Pages:
         )
         return Response(html, status=status, content_type="text/html; charset=utf-8")
 
+    @property
+    def base(self) -> str:
+        """Our own address as people use it, without a slash at its end."""
+        return str(self.deps.config().server.public_url or request.url_root).rstrip("/")
+
+    def empty(self, title: str, section: str) -> Response:
+        """The page where nothing is registered yet: how to add a service."""
+        return self.render("empty.html", title=title, section=section, base=self.base)
+
     def failure(self, status: int, title: str, message: str) -> Response:
         """A page that can be made without the store."""
         html = self._templates.get_template("error.html").render(

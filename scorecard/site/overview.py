@@ -53,7 +53,7 @@ def page(pages: Pages) -> Response:
     fleet = store.fleet(checklist.name, pages.now)
     any_service = store.summaries(Query(checklist=checklist.name, limit=1), pages.now).items
     if not any_service:
-        return pages.render("empty.html", title="Overview", section="overview")
+        return pages.empty("Overview", "overview")
     largest = max((count for _, count in fleet.distribution), default=0)
     share = fleet.meeting / fleet.services if fleet.services else None
     before = fleet.meeting_30_days_ago

@@ -276,7 +276,7 @@ def _trend(
 
 def _snippets(pages: Pages, key: ServiceKey, checklist: Checklist) -> list[tuple[str, str]]:
     """What a person pastes elsewhere: the badge for a README, queries for Prometheus, the gate for a pipeline."""
-    base = (pages.deps.config().server.public_url or request.url_root).rstrip("/")
+    base = pages.base
     labels = f'service="{key.name}",environment="{key.environment}"'
     badge = address(
         f"{base}/badge/{key.name}.svg", environment="" if key.environment == "production" else key.environment

@@ -57,7 +57,7 @@ def page(pages: Pages) -> Response:
     checklist = store.checklists[filters.query.checklist]
     found, problems = _find(pages, filters)
     if not (found.total or problems or filters.narrowed):
-        return pages.render("empty.html", title="Services", section="services")
+        return pages.empty("Services", "services")
     context = {
         "filters": filters,
         "problems": problems,
