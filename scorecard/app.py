@@ -65,6 +65,18 @@ def checklists(config: Config, registry: Registry) -> dict[str, Checklist]:
     return found
 
 
+def refuse_unsupported(config: Config) -> None:
+    """Refuse what this version would not enforce: a server that only seems to ask who is there is worse than none.
+
+    Raises:
+        ConfigError: a sign-in is configured.
+    """
+    if config.auth.mode != "none":
+        file, line = config.locate(("auth", "mode"))
+        message = f"{config.auth.mode}: this version has no sign-in; it serves loopback only, with mode none"
+        raise ConfigError((Problem(file, line, "auth.mode", message),))
+
+
 def applies(config: Config, used: Mapping[str, Checklist]) -> Callable[[str, Service], bool]:
     """Whether a configuration measures a service against a checklist."""
     match_of = dict(zip(used, (use.match for use in config.checklists), strict=True))
@@ -141,6 +153,7 @@ class Running:
             return load_catalog(config, now=now, rows=row_ids)
 
         self.live = Live(path, environ, read=read, now=clock(), directory=directory)
+        refuse_unsupported(self.live.config)
         self.telemetry = Telemetry(__version__)
         used = checklists(self.live.config, self.registry)
         self.store = store_of(self.live.config, used)
@@ -173,6 +186,7 @@ class Running:
         """Take up a changed configuration and catalogue; a bad one is refused and the last good one stays."""
 
         def accept(config: Config) -> None:
+            refuse_unsupported(config)
             checklists(config, self.registry)
 
         before = self.live.config

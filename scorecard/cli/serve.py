@@ -40,7 +40,7 @@ def serve(no_schedule: bool, config_file: Path | None, host: str | None, port: i
 
         return Running(path, environ)
 
-    _run(make, address, number, schedule=not no_schedule)
+    _run(make, address, number, schedule=not no_schedule, level="INFO")
     return 0
 
 
@@ -59,7 +59,7 @@ def demo(port: int, keep: bool) -> int:  # noqa: FBT001 - click hands flags over
         say(f"{len(LESSONS)} demo services; the site is on http://{host}:{port} (Ctrl+C ends it)")
         if keep:
             say(f"scorecard.yaml, services and repositories are in {fleet.directory}")
-        _run(_demo_maker(fleet.config_file), host, port, schedule=True)
+        _run(_demo_maker(fleet.config_file), host, port, schedule=True, level="WARNING")
     return 0
 
 
@@ -89,13 +89,14 @@ def _ready_to_serve(path: Path | None, environ: Mapping[str, str], host: str, po
     Raises:
         Refused: bad configuration, a store that cannot be used, an address that cannot be listened on.
     """
-    from scorecard.app import checklists, store_of
+    from scorecard.app import checklists, refuse_unsupported, store_of
     from scorecard.config import ConfigError, SecretUnavailable, load_config
     from scorecard.registry import RegistryError, installed
     from scorecard.store import StoreError
 
     try:
         config = load_config(path, environ, directory=Path())
+        refuse_unsupported(config)
         store = store_of(config, checklists(config, installed()))
         store.db.own()
         store.migrate()
@@ -120,11 +121,11 @@ def _free(host: str, port: int) -> None:
         raise Refused(f"{host}:{port}: {error.strerror or error}; choose another with --port") from error
 
 
-def _run(make: Callable[[], Running], host: str, port: int, *, schedule: bool) -> None:
+def _run(make: Callable[[], Running], host: str, port: int, *, schedule: bool, level: str) -> None:
     from scorecard import logging
     from scorecard.app import Server
 
-    logging.configure(level="WARNING")
+    logging.configure(level=level)
     try:
         Server(make, host, port, schedule=schedule).run()
     except SystemExit as ended:

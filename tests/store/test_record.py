@@ -240,8 +240,8 @@ def test_text_that_no_database_holds_is_stored_without_what_it_cannot_hold(fleet
     fleet.run()
 
     stored = fleet.store.seen(service.key).observations
-    assert stored[Build].value == Build(steps=3, note="half ? and \0 nothing")
-    assert stored[Spread].value == Unavailable(Cause.BAD_RESPONSE, "it said ?\0")
+    assert stored[Build].value == Build(steps=3, note="half \\ud800 and \0 nothing")
+    assert stored[Spread].value == Unavailable(Cause.BAD_RESPONSE, "it said \\udfff\0")
     assert fleet.store.summary(other.key, "main", fleet.clock()).score == 91.3  # type: ignore[union-attr]
 
 
