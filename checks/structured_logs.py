@@ -229,7 +229,10 @@ _NOTHING: Mapping[Trace, Callable[[Search, str], Item]] = {
     types=_TAKES_REQUESTS,
 )
 def correlation_id(seen: CorrelationSearch, limits: Limits) -> Finding:
-    """A fresh id that we sent is found in time in the declared field of a JSON line, and one never sent is not."""
+    """A fresh id is found in its field of a JSON line within {file_lag_seconds:g} s in a file, {loki_lag_seconds:g} s in
+    Loki, {elasticsearch_lag_seconds:g} s in Elasticsearch, {cloudwatch_lag_seconds:g} s in CloudWatch, and an id that was
+    never sent is not.
+    """  # noqa: D205 - a rule is one sentence, however long
     result = seen.result
     if result is None:
         return _not_searched(seen)
