@@ -229,9 +229,9 @@ _NOTHING: Mapping[Trace, Callable[[Search, str], Item]] = {
     types=_TAKES_REQUESTS,
 )
 def correlation_id(seen: CorrelationSearch, limits: Limits) -> Finding:
-    """A fresh id is found in its field of a JSON line within {file_lag_seconds:g} s in a file, {loki_lag_seconds:g} s in
-    Loki, {elasticsearch_lag_seconds:g} s in Elasticsearch, {cloudwatch_lag_seconds:g} s in CloudWatch, and an id that was
-    never sent is not.
+    """A fresh id is found in its field of a JSON line within {file_lag_seconds:g} s in a file,
+    {loki_lag_seconds:g} s in Loki, {elasticsearch_lag_seconds:g} s in Elasticsearch, {cloudwatch_lag_seconds:g} s in
+    CloudWatch, and an id that was never sent is not.
     """  # noqa: D205 - a rule is one sentence, however long
     result = seen.result
     if result is None:
