@@ -54,6 +54,27 @@ def score(
         nearly_within: points under the bar for `nearly`.
     """
     every = tuple(rows)
+    # A fleet has thousands of services and few different sums: what a sum is made from decides it.
+    made_from = (bar, required_rows, nearly_within, tuple(_made_from(row) for row in every))
+    known = _known.get(made_from)
+    if known is None:
+        if len(_known) >= _KNOWN:
+            _known.clear()
+        known = _known[made_from] = _score(every, bar, required_rows, nearly_within)
+    return known
+
+
+_KNOWN = 4096
+_known: dict[object, Score] = {}
+
+
+def _made_from(row: RowResult) -> object:
+    exempt = None if row.exclusion is None else row.exclusion.exempt
+    checks = tuple((check.requirement, check.status, check.provenance.verified) for check in row.checks)
+    return row.id, row.weight, row.status, exempt, checks
+
+
+def _score(every: tuple[RowResult, ...], bar: float, required_rows: frozenset[str], nearly_within: float) -> Score:
     applicable = [row for row in every if row.applies]
     value = _total(applicable, credit)
     return Score(

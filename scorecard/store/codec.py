@@ -8,10 +8,10 @@ import json
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from scorecard.checklist import NotApplicable
@@ -27,6 +27,7 @@ _EXCLUSION = TypeAdapter(NotApplicable)
 _SERVICE = TypeAdapter(Service)
 _TEAM = TypeAdapter(Team)
 _POLICY = TypeAdapter(GatePolicy)
+_EXHIBITS = {"exhibits"}
 
 
 @cache
@@ -56,13 +57,13 @@ def digest(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def encode_answer(answer: Answer) -> str:
+def encode_answer(answer: Answer, *, exhibits: bool = True) -> str:
     """An answer as JSON, with its schema version."""
     if isinstance(answer, Unavailable):
         return '{"unavailable":' + _dump(_UNAVAILABLE, answer, exclude_defaults=True) + "}"
     if isinstance(answer, Absent):
         return '{"absent":' + _dump(_ABSENT, answer) + "}"
-    body = _dump(_adapter(type(answer)), answer, exclude_defaults=True)
+    body = _dump(_adapter(type(answer)), answer, exclude_defaults=True, exclude=None if exhibits else _EXHIBITS)
     return f'{{"schema":{answer.schema},"evidence":{body}}}'
 
 
@@ -81,22 +82,19 @@ def _decode(kind: type[Evidence], body: dict[str, Any]) -> Answer:
     if "absent" in body:
         return _ABSENT.validate_python(body["absent"])
     value = upgrade(kind, body["schema"], body["evidence"])
-    # JSON mode: dates and enums stand as text.
-    answer: Answer = _adapter(kind).validate_json(json.dumps(value))
+    adapter = _adapter(kind)
+    answer: Answer
+    try:
+        answer = adapter.validate_python(value)
+    except ValidationError:
+        # JSON mode takes a few spellings that the quicker one does not, such as bytes in base64.
+        answer = adapter.validate_json(json.dumps(value))
     return answer
 
 
 def encode_window(window: Window[Any]) -> bytes:
     """Samples, compressed: twenty of them say nearly the same. Exhibits stay with the newest observation."""
-    samples = [
-        [
-            sample.at.timestamp(),
-            encode_answer(
-                dataclasses.replace(sample.value, exhibits=()) if isinstance(sample.value, Evidence) else sample.value
-            ),
-        ]
-        for sample in window.samples
-    ]
+    samples = [[sample.at.timestamp(), encode_answer(sample.value, exhibits=False)] for sample in window.samples]
     return zlib.compress(json.dumps(samples, separators=(",", ":")).encode(), 1)
 
 
@@ -104,7 +102,9 @@ def decode_window(kind: type[Evidence], packed: bytes) -> Window[Any] | None:
     """Read what `encode_window` wrote; None where that is not possible."""
     try:
         samples = json.loads(zlib.decompress(packed))
-        return Window(tuple(Sample(datetime.fromtimestamp(at, UTC), decode_answer(kind, text)) for at, text in samples))
+        # Most of them say the same, and what is frozen can be shared.
+        answers = {text: decode_answer(kind, text) for _, text in samples}
+        return Window(tuple(Sample(datetime.fromtimestamp(at, UTC), answers[text]) for at, text in samples))
     except (ValueError, zlib.error, TypeError):
         return None
 
@@ -134,8 +134,9 @@ def encode_service(service: Service) -> str:
     return _dump(_SERVICE, service, exclude_defaults=True)
 
 
+@lru_cache(maxsize=20_000)
 def decode_service(text: str) -> Service:
-    """Read what `encode_service` wrote."""
+    """Read what `encode_service` wrote. The same text is the same frozen value: every cycle reads every service."""
     return _SERVICE.validate_json(text)
 
 
@@ -159,12 +160,14 @@ def clean(words: str) -> str:
     return words.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def _dump(adapter: TypeAdapter[Any], value: object, *, exclude_defaults: bool = False) -> str:
+def _dump(
+    adapter: TypeAdapter[Any], value: object, *, exclude_defaults: bool = False, exclude: set[str] | None = None
+) -> str:
     """A value as JSON. What a hostile answer left in it that no text can hold is replaced."""
     try:
-        return adapter.dump_json(value, exclude_defaults=exclude_defaults).decode()
+        return adapter.dump_json(value, exclude_defaults=exclude_defaults, exclude=exclude).decode()
     except PydanticSerializationError:
-        plain = adapter.dump_python(_cleaned(value), mode="json", exclude_defaults=exclude_defaults)
+        plain = adapter.dump_python(_cleaned(value), mode="json", exclude_defaults=exclude_defaults, exclude=exclude)
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("unknown", sa.Integer(), nullable=False),
         sa.Column("milliseconds", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("cadence", "shard", "hour", name=op.f("pk_hour")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "service",
@@ -87,6 +88,7 @@ def upgrade() -> None:
         sa.Column("demo", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["service_id"], ["service.id"], name=op.f("fk_day_service_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("service_id", "checklist", "day", name=op.f("pk_day")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("day", schema=None) as batch_op:
         batch_op.create_index("ix_day_checklist_day", ["checklist", "day"], unique=False)
@@ -166,6 +168,7 @@ def upgrade() -> None:
         sa.Column("unknown", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["cycle_id"], ["cycle.id"], name=op.f("fk_shard_run_cycle_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("cycle_id", "shard", name=op.f("pk_shard_run")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "summary",
