@@ -160,6 +160,8 @@ class Loki:
     seen: list[dict[str, str]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     delay: float = 0.0
+    fails: Callable[[str], bool] = lambda _query: False
+    """Queries that it does not answer."""
 
     def write(self, text: str) -> None:
         self.entries.append((time.time_ns(), text))
@@ -171,8 +173,9 @@ class Loki:
         self.seen.append(asked)
         self.headers.append(dict(request.headers.items()))
         time.sleep(self.delay)
-        if self.fault in _STATUSES:
-            return Response(_STATUSES[self.fault][1], _STATUSES[self.fault][0])
+        fault = "error" if self.fails(asked["query"]) else self.fault
+        if fault in _STATUSES:
+            return Response(_STATUSES[fault][1], _STATUSES[fault][0])
         found = re.fullmatch(r'(\{[^}]*\})(?: \|= "([^"]*)")?', asked["query"])
         if not found:
             return Response("parse error at line 1, col 1: syntax error", 400)

@@ -6,15 +6,18 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from scorecard.evidence import CorrelationSearch, LogSample, Trace, Unavailable
+from scorecard.evidence import CorrelationSearch, LogSample, Observation, Trace, Unavailable
+from scorecard.judge import Judged, Seen, judge_check
 from scorecard.model import AwsRef, Cause, CloudWatchLogs, Logs, Service
 from scorecard.probes.logs.cloudwatch import Account, Clients, CloudWatchSource
 from scorecard.probes.logs.source import SourceError
+from scorecard.registry import installed
 from tests.probes.logs.estate import (
     ELASTICSEARCH_LOGS,
     LOKI_LOGS,
@@ -239,6 +242,42 @@ def test_the_sample_of_a_loki_is_its_newest_lines(ask: Ask) -> None:
     with serving(loki) as url:
         sample = sampled(ask(loki=url).sample(service(logs=LOKI_LOGS))["payments"])
     assert (sample.lines, sample.json_objects) == (500, 500)
+
+
+FAILURES: dict[str, Callable[[str], bool]] = {
+    "every question": lambda _query: True,
+    "the question for an id": lambda query: "scorecard-" in query,
+    "the question for a trace": lambda query: "|=" in query and "scorecard-" not in query,
+    "the question for what is there instead": lambda query: "|=" not in query,
+}
+
+
+@pytest.mark.parametrize("failing", FAILURES)
+@pytest.mark.parametrize(("style", "trace"), OUTCOMES)
+def test_no_question_that_fails_ever_helps(ask: Ask, style: Style, trace: Trace, failing: str) -> None:
+    def credit(answer: object) -> float:
+        return CREDIT[judged("structured-logs", "correlation-id", answer).status.value]
+
+    loki = Loki(fails=FAILURES[failing])
+    loki.write(line("started"))
+    with running(ask, "loki", loki, App(loki.write, style)) as (asked, payments):
+        broken = asked.wait_for(payments)["payments"]
+        loki.fails = lambda _query: False
+        sound = asked.wait_for(payments)["payments"]
+    assert searched(sound).trace is trace
+    assert credit(broken) <= credit(sound)
+    if failing == "every question":
+        assert credit(broken) == 0
+
+
+CREDIT = {"pass": 1.0, "warn": 0.5, "fail": 0.0, "unknown": 0.0}
+
+
+def judged(row_id: str, check_id: str, answer: object) -> Judged:
+    row = next(row for row in installed().checklist("production-readiness", Path()).rows if row.id == row_id)
+    check = next(check for check in row.checks if check.id == check_id)
+    seen = Seen({CorrelationSearch: Observation(CorrelationSearch, utc(), answer)})  # type: ignore[arg-type]
+    return judge_check(row, check, service(), seen, utc())
 
 
 # --- CloudWatch ------------------------------------------------------------------------------------------------------
