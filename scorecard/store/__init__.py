@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import delete, exists, insert, or_, select, true, update
+from sqlalchemy import and_, delete, exists, insert, or_, select, true, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from scorecard.checklist import Checklist
@@ -27,6 +27,9 @@ from scorecard.store.metric_rows import MetricRows
 from scorecard.store.results import Results
 from scorecard.store.tables import cycle, day, event, evidence, hour, observation, summary, waiver
 from scorecard.store.views import Change, DayScore
+
+_PASSING = timedelta(hours=1)
+"""Evidence that no transition refers to is kept this long after something newer took its place."""
 
 __all__ = [
     "Planned",
@@ -183,7 +186,10 @@ class Store(Catalogued, Cycles, Results, Documents, Lists, MetricRows):
             old = select(cycle.c.id).where(cycle.c.finished_at < now - samples)
             connection.execute(delete(cycle).where(cycle.c.id.in_(old)))
             in_force = select(observation.c.digest).where(observation.c.digest == evidence.c.digest)
-            connection.execute(delete(evidence).where(evidence.c.stored_at < now - evidence_kept, ~in_force.exists()))
+            # Some evidence, such as a search for a fresh id, is new at every look: only what history shows is kept.
+            passing = and_(~evidence.c.referred, evidence.c.stored_at < now - _PASSING)
+            past = or_(evidence.c.stored_at < now - evidence_kept, passing)
+            connection.execute(delete(evidence).where(past, ~in_force.exists()))
             cut = now - history
             connection.execute(delete(hour).where(hour.c.hour < cut))
             oldest: date = cut.date()

@@ -132,7 +132,7 @@ def observation_row(
         "value": "" if shared else text,
         "window": codec.encode_window(window) if window is not None else None,
     }
-    kept = {"digest": digest, "kind": kind, "value": text, "stored_at": now} if shared else None
+    kept = {"digest": digest, "kind": kind, "value": text, "stored_at": now, "referred": False} if shared else None
     return row, kept
 
 
@@ -147,7 +147,8 @@ def kept_evidence(changes: Changes, judged: Judged, result: ServiceResult, store
         if kind in judged.kinds and kind not in digests:
             text = codec.encode_answer(seen.value)
             digests[kind] = codec.digest(text)
-            changes.shared[digests[kind]] = {"digest": digests[kind], "kind": kind, "value": text, "stored_at": seen.at}
+            row = {"digest": digests[kind], "kind": kind, "value": text, "stored_at": seen.at, "referred": True}
+            changes.shared[digests[kind]] = row
     changes.referred.update(digests.values())
     return digests
 

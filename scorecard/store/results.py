@@ -333,7 +333,7 @@ class Results:
             self.db.insert_new(connection, evidence, rows)
         for part in chunks(sorted(changes.referred)):
             # Evidence that history refers to is kept from now on, not from when it was first seen.
-            connection.execute(update(evidence).where(evidence.c.digest.in_(part)).values(stored_at=now))
+            connection.execute(update(evidence).where(evidence.c.digest.in_(part)).values(stored_at=now, referred=True))
         if changes.events:
             connection.execute(insert(event), changes.events)
         for name, checklist in self.checklists.items():

@@ -158,6 +158,7 @@ evidence = Table(
     Column("kind", String(63), nullable=False),
     Column("value", Text, nullable=False),
     Column("stored_at", Instant, nullable=False),
+    Column("referred", Boolean, nullable=False),  # by a transition; the others go once nothing rests on them
 )
 
 finding = Table(

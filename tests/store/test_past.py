@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from scorecard.document import Document
 from scorecard.evidence import Unavailable
 from scorecard.model import Cadence, Cause, Level, ServiceKey, ServiceType
+from scorecard.store.tables import evidence
 from scorecard.store.views import Change, DayScore
 from tests.conftest import START
 from tests.store.fleet import Build, Fleet, Ping, Spread, checklist, exhibit
@@ -219,3 +222,19 @@ def test_whatever_happened_every_past_instant_is_shown_as_it_was(fleet: Fleet, s
 
     for at, then in told:
         assert compared(fleet.store.document(service.key, "main", fleet.clock(), at=at)) == then
+
+
+def test_evidence_that_is_new_at_every_look_does_not_pile_up(fleet: Fleet) -> None:
+    service = fleet.add("payments", Build(steps=5))
+    for steps in range(1, 8):
+        fleet.clock.forward(hours=1)
+        fleet.tell(service.key, Build(steps=5, note=f"look {steps}"))
+        fleet.run()
+
+    fleet.clock.forward(hours=2)
+    fleet.store.prune(fleet.clock(), samples=timedelta(days=2), history=timedelta(days=400))
+
+    with fleet.store.db.read() as connection:
+        kept = [json.loads(text)["evidence"].get("note") for text in connection.scalars(select(evidence.c.value))]
+    assert "look 7" in kept
+    assert len(kept) < 4
