@@ -23,6 +23,7 @@ from scorecard.catalog import Catalog, Live, Outcome, load_catalog
 from scorecard.catalog.layers import matches
 from scorecard.checklist import Checklist
 from scorecard.config import Config, ConfigError
+from scorecard.draining import DrainingWorker
 from scorecard.model import Cadence, Service, ServiceKey
 from scorecard.probes import Context, Probe
 from scorecard.problems import Problem
@@ -300,7 +301,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         settings = {
             "bind": [self._address],
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": DrainingWorker,
             "threads": THREADS,
             "graceful_timeout": GRACE_SECONDS,
             "timeout": 60,
