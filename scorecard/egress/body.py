@@ -71,15 +71,22 @@ def decode(data: bytes, encoding: str, budget: int) -> bytes:
     return text
 
 
-def refuse_framing(headers: tuple[tuple[str, str], ...]) -> None:
+def refuse_framing(headers: tuple[tuple[str, str], ...], version: bytes = b"1.1") -> None:
     """Refuse what is contradictory in how the body's length is told (RFC 9112, 6.3): an attack or a bug, never clear.
 
     Raises:
-        BadBodyError: both a length and a transfer coding, two lengths, or a length that is no number.
+        BadBodyError: both a length and a transfer coding, a coding that is not chunked once, one in HTTP/1.0, two
+            lengths, or a length that is no number.
     """
     lengths = [value for name, value in headers if name == "content-length"]
-    if lengths and any(name == "transfer-encoding" for name, _ in headers):
+    codings = ", ".join(value for name, value in headers if name == "transfer-encoding")
+    coded = any(name == "transfer-encoding" for name, _ in headers)
+    if lengths and coded:
         raise BadBodyError("both Content-Length and Transfer-Encoding are given")
+    if coded and codings.lower() != "chunked":
+        raise BadBodyError(f"the Transfer-Encoding is {codings[:40]!r}")
+    if coded and version == b"1.0":
+        raise BadBodyError("an HTTP/1.0 answer has a Transfer-Encoding")
     if len(set(lengths)) > 1:
         raise BadBodyError(f"{len(lengths)} different Content-Lengths are given")
     if lengths and not _LENGTH.fullmatch(lengths[0]):

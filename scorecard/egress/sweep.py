@@ -149,7 +149,13 @@ class Sweep:
     def _judge(self, chain: Chain, addresses: tuple[str, ...]) -> None:
         """Let a chain go on if every address of its name may be connected to. The socket's own is judged once more."""
         for address in addresses:
-            if refusal := self._policy.refuses(address, chain.target.port):
+            try:
+                refusal = self._policy.refuses(address, chain.target.port)
+            except Exception as error:  # noqa: BLE001 - one name's trouble is its own
+                self._answers += [crashed(get, error) for get, _ in chain.gets]
+                chain.gets.clear()
+                return
+            if refusal:
                 name = "" if chain.target.literal else f"{chain.target.host} leads to {address}: "
                 self._end_chain(chain, Reply.NOT_SENT, name + refusal, Cause.NOT_CONFIGURED)
                 return

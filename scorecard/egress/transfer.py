@@ -180,7 +180,8 @@ class Transfer:
         if self._broken:
             return -1
         if self._head_ended:
-            if line.startswith(b"HTTP/"):
+            # Only after a 1xx does another head follow; behind a final one stand trailers, whatever they look like.
+            if line.startswith(b"HTTP/") and self._lines and self._lines[0][9:10] == b"1":
                 self._head_ended = False
                 self._lines = [line]
             return len(line)
@@ -256,7 +257,7 @@ class Transfer:
         headers = tuple(_field(line) for line in b"".join(self._lines[1:]).decode("latin-1").splitlines())
         encodings = ", ".join(value for name, value in headers if name == "content-encoding")
         try:
-            refuse_framing(headers)
+            refuse_framing(headers, self._lines[0][5:8])
             body = decode(b"".join(self._chunks), encodings, get.budget)
         except BadBodyError as error:
             return self._ended(Reply.BROKEN, str(error), headers=headers)

@@ -289,6 +289,22 @@ def framing() -> Iterator[Behaviour]:
     yield Behaviour("two-lengths", say(_HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok"), BROKEN)
     yield Behaviour("length-and-chunked", say(_smuggled()), BROKEN)
     yield Behaviour("unknown-transfer-coding", say(_HEAD + b"Transfer-Encoding: cow\r\n\r\nok"), BROKEN)
+    for name, coding in (
+        ("identity", b"identity"),
+        ("chunked-chunked", b"chunked, chunked"),
+        ("chunked-twice", b"chunked\r\nTransfer-Encoding: chunked"),
+    ):
+        head = _HEAD + b"Transfer-Encoding: " + coding
+        yield Behaviour(f"coding-{name}", say(head + b"\r\n\r\n7\r\n2\r\nok\r\n\r\n0\r\n\r\n"), BROKEN)
+    old = b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+    yield Behaviour("chunked-in-http-1.0", say(old), BROKEN)
+    for name, first, trailer in (
+        ("success", b"500 Down", b"HTTP/1.1 200 O:K"),
+        ("redirect", b"200 OK", b"HTTP/1.1 302 F:ound"),
+    ):
+        head = b"HTTP/1.1 " + first + b"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
+        sent = say(head + trailer + b"\r\nX: y\r\n\r\n")
+        yield Behaviour(f"trailer-like-a-{name}", sent, ANSWERED, passes=name == "redirect")
     for name, data in (
         ("words", b"two\r\nok\r\n0\r\n\r\n"),
         ("negative", b"-2\r\nok\r\n0\r\n\r\n"),

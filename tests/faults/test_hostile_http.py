@@ -26,7 +26,7 @@ from scorecard.egress.resolver import Resolver
 from scorecard.egress.session import policy_session
 from scorecard.evidence import Sample, Window
 from scorecard.evidence.health import Endpoint, HealthEndpoints, Reply
-from scorecard.model import Health, Service, ServiceKey, Spec
+from scorecard.model import Cause, Health, Service, ServiceKey, Spec
 from scorecard.probes import Upstream
 from scorecard.probes.http import HealthProbe
 from tests.faults.hostile_certificates import DAYS, HOST
@@ -195,6 +195,19 @@ def test_a_name_that_hangs_ends_by_the_deadline() -> None:
     assert time.monotonic() - start < DEADLINE + 6
     assert got.reply is Reply.NOT_SENT
     assert got.detail == "the resolver said nothing about hang.test within 1 s"
+
+
+def test_a_lookup_that_answers_nonsense_costs_its_own_name_only() -> None:
+    def garbled(name: str) -> tuple[Any, ...]:
+        return (None,) if name == "garbled.test" else ("127.0.0.1",)
+
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    careful = Prober(AddressPolicy.of(["127.0.0.1"]), Resolver(lookup=garbled), ProberSettings(), _clock)
+    hosts = ("garbled.test", "sound.test", "127.0.0.1")
+    answers = {got.key: got for got in careful.get_many([Get(key=h, url=f"http://{h}:{port}/") for h in hosts])}
+    assert answers["garbled.test"].cause is Cause.PROBE_ERROR
+    assert [answers[host].reply for host in hosts[1:]] == [Reply.REFUSED] * 2
 
 
 # --- addresses -------------------------------------------------------------------------------------------------------
