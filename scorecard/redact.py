@@ -176,6 +176,15 @@ _TOKENS = (
 
 _Replacement = Callable[[Any], str]
 
+
+def _quiet() -> re2.Options:
+    """Room for the many kinds of tokens in one automaton; where it is not enough the slower way is taken silently."""
+    options = re2.Options()
+    options.max_mem = 32 << 20
+    options.log_errors = False
+    return options
+
+
 _RULES: tuple[tuple[Any, _Replacement], ...] = (
     (
         re2.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*-----|\z)"),
@@ -186,7 +195,7 @@ _RULES: tuple[tuple[Any, _Replacement], ...] = (
     (re2.compile(r"(?i)\b((?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)[^\"'\r\n]+"), _after),
     (re2.compile(r"(?i)\b((?:set-)?cookie[\"']?\s*[:=]\s*[\"']?)[^\"'\r\n]+"), _after),
     (re2.compile(r"(?i)\b(bearer|basic)(\s+)([A-Za-z0-9._~+/=-]{8,})"), _scheme),
-    (re2.compile("|".join(_TOKENS)), _whole),
+    (re2.compile("|".join(_TOKENS), _quiet()), _whole),
     (
         re2.compile(
             r"(?i)([a-z0-9_.-]*(?:passw|pwd|passphrase|secret|token|key|credential|dsn|connection|session|signature|jwt)"
