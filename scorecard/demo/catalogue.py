@@ -8,19 +8,26 @@ from typing import Any
 
 import yaml
 
+from scorecard.demo.dashboards import reference
 from scorecard.demo.lessons import LESSONS, TEAMS, Lesson
 
 _HEADER = "# Written by scorecard demo: a fleet that is real, and small. Its history before today is demo data.\n"
 
 
-def configuration(listen: str) -> str:
-    """`scorecard.yaml`: a short cadence, and loopback opened at the one address that the fleet is on."""
+def configuration(listen: str, integrations: Mapping[str, Any]) -> str:
+    """`scorecard.yaml`: a short cadence, and loopback opened at the one address that the fleet is on.
+
+    Args:
+        listen: where the scorecard itself will serve.
+        integrations: the systems that watch the fleet.
+    """
     return _HEADER + _dump(
         {
             "catalog": [{"files": "services/*.yaml"}],
             "store": "sqlite:///scorecard.db",
             "cadence": {"live": "15s", "platform": "20s", "source": "1h"},
             "probing": {"timeout": "2s", "allow": ["127.0.0.1"], "ca_file": "certificates/ca.pem"},
+            "integrations": dict(integrations),
             "checklists": [{"use": "production-readiness"}, {"use": "delivery-practices"}],
             "gate": {
                 "tier-1": {"minimum_score": 90, "minimum_coverage": 90, "maximum_waivers": 2, "maximum_exempt_rows": 2},
@@ -65,6 +72,9 @@ def _service(lesson: Lesson, urls: Mapping[str, str], today: date) -> dict[str, 
     spec["repositories"] = [
         {"url": f"./repositories/{lesson.repository}", "path": lesson.folder.rstrip("/") or ".", "role": "source"}
     ]
+    dashboards = reference(lesson.screen, lesson.name)
+    if dashboards:
+        spec["dashboards"] = dashboards
     spec["alerts"] = [{"files": f"{lesson.folder}deploy/alerts/*.yaml"}]
     spec["runbooks"] = ["runbooks/"]
     if lesson.exempt:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from scorecard.demo.catalogue import configuration, service_files
 from scorecard.demo.certificates import Authority
 from scorecard.demo.journal import Journal
 from scorecard.demo.lessons import LESSONS, Lesson, Pages, Tls
+from scorecard.demo.monitoring import Monitoring, Watched
 from scorecard.demo.repositories import Change, make_repository
 from scorecard.demo.servers import Server, Unreachable
 from scorecard.demo.texts import DECISIONS, FORGE, Decision, decision_record, rule_file, runbook
@@ -45,6 +46,7 @@ class Fleet:
         self._listen = listen
         self._keep = keep
         self._servers: dict[str, Server | Unreachable] = {}
+        self._monitoring: Monitoring | None = None
         self._process = os.getpid()
         self.directory = Path()
 
@@ -63,9 +65,12 @@ class Fleet:
         self.directory = Path(tempfile.mkdtemp(prefix="scorecard-demo-"))
         try:
             self._make_servers()
-            self._write()
+            watched = {lesson.name: Watched(lesson.type, lesson.screen) for lesson in LESSONS}
+            self._monitoring = Monitoring(self.directory / "prometheus", watched, self._clock)
+            self._write(self._monitoring.integrations())
             for server in self._servers.values():
                 server.start()
+            self._monitoring.start()
         except BaseException:
             self._stop()
             raise
@@ -93,16 +98,19 @@ class Fleet:
                 self._servers[lesson.name] = Unreachable()
 
     def _stop(self) -> None:
+        if self._monitoring is not None:
+            self._monitoring.stop()
+            self._monitoring = None
         for server in self._servers.values():
             server.stop()
         self._servers.clear()
         if not self._keep:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _write(self) -> None:
+    def _write(self, integrations: Mapping[str, Any]) -> None:
         (self.directory / "services").mkdir()
         (self.directory / "repositories").mkdir()
-        self.config_file.write_text(configuration(self._listen), encoding="utf-8")
+        self.config_file.write_text(configuration(self._listen, integrations), encoding="utf-8")
         for path, text in service_files(self.urls, self._today).items():
             (self.directory / path).write_text(text, encoding="utf-8")
         for name in dict.fromkeys(lesson.repository for lesson in LESSONS):

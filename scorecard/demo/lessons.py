@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from scorecard.demo import behaviours
 from scorecard.demo.behaviours import Behaviour
+from scorecard.demo.dashboards import Screen
 from scorecard.demo.journal import Habit
 from scorecard.demo.texts import Alert, absence_alert, backlog_alert, web_alerts
 
@@ -48,6 +49,8 @@ class Lesson:
     tls: Tls = Tls.GOOD
     habit: Habit = Habit.GOOD
     """How it logs."""
+    screen: Screen = Screen.SHARED
+    """Its dashboard."""
     health: Mapping[str, str] = field(default_factory=lambda: dict(PATHS))
     alerts: tuple[Alert, ...] = ()
     pages: Pages = Pages.GOOD
@@ -228,12 +231,45 @@ LESSONS: tuple[Lesson, ...] = (
         habit=Habit.LATE,
         expected={"structured-logs/correlation-id": "warn"},
     ),
+    _web(
+        "parcel-tracking",
+        "orders",
+        "A dashboard that was deleted: the catalogue names it, and Grafana has none of that name.",
+        screen=Screen.DELETED,
+        expected={
+            "dashboards/exists": "fail",
+            "dashboards/panels-have-data": "unknown",
+            "dashboards/golden-signals": "unknown",
+        },
+    ),
+    _web(
+        "fraud",
+        "payments-platform",
+        "Panels that ask for the service by the name that it once had: the series are there under another label.",
+        screen=Screen.OTHER_LABELS,
+        expected={"dashboards/panels-have-data": "fail", "dashboards/golden-signals": "fail"},
+    ),
+    _web(
+        "tax",
+        "payments-platform",
+        "Metrics that were renamed: the dashboard still asks for the old ones, which Prometheus does not know.",
+        screen=Screen.RENAMED_METRICS,
+        expected={"dashboards/panels-have-data": "fail", "dashboards/golden-signals": "fail"},
+    ),
+    _web(
+        "delivery-slots",
+        "orders",
+        "A dashboard of orders and baskets: nobody sees on it whether the service is slow, failing or full.",
+        screen=Screen.ORDERS_ONLY,
+        expected={"dashboards/golden-signals": "fail"},
+    ),
     Lesson(
         name="invoice-worker",
         team="payments-platform",
         lesson="A worker without endpoints: an alert that fires when it falls silent stands in for them.",
         type="worker",
         behaviour=None,
+        screen=Screen.WORKERS,
         health={},
         alerts=(absence_alert("invoice-worker"), backlog_alert("invoice-worker")),
     ),
@@ -243,6 +279,7 @@ LESSONS: tuple[Lesson, ...] = (
         lesson="A job that nobody would miss: no alert fires when it does not run.",
         type="job",
         behaviour=None,
+        screen=Screen.WORKERS,
         health={},
         alerts=(backlog_alert("nightly-export"),),
         expected={"health-endpoints/heartbeat": "fail"},

@@ -163,7 +163,8 @@ class Look:
             possible=possible,
             unknown=best.unknown,
         )
-        return _explained(made, best) if best.state is PanelState.EMPTY else made
+        # Why a panel is empty that says it may be changes nothing, and would be asked in every run.
+        return _explained(made, best) if best.state is PanelState.EMPTY and not panel.may_be_empty else made
 
     def _macros(self, panel: Panel, source: DataSource) -> dict[str, Value | Unavailable]:
         own = times.seconds(panel.time_from) if panel.time_from else None
