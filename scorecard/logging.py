@@ -50,11 +50,7 @@ def configure(*, stream: TextIO | None = None, level: str = "INFO") -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.EventRenamer("message"),
-                _without_secrets,
-                # ASCII only: a lone surrogate in foreign text must not cost the line.
-                structlog.processors.JSONRenderer(ensure_ascii=True, default=str),
+                *_rendered(),
             ],
         )
     )
@@ -70,6 +66,36 @@ def configure(*, stream: TextIO | None = None, level: str = "INFO") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
+    )
+
+
+def warn_on_stderr() -> None:
+    """Send our own warnings and errors to standard error, the same lines; for a command, whose output is data.
+
+    Without it structlog writes to standard output, with the local variables of every frame.
+    """
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _name_the_service,
+            *_rendered(),
+        ],
+        # Asked at each line, since the stream may be another by then.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _rendered() -> tuple[Any, ...]:
+    return (
+        structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("message"),
+        _without_secrets,
+        # ASCII only: a lone surrogate in foreign text must not cost the line.
+        structlog.processors.JSONRenderer(ensure_ascii=True, default=str),
     )
 
 

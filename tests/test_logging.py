@@ -14,7 +14,7 @@ import structlog
 from flask import Flask
 from werkzeug.serving import make_server
 
-from scorecard.logging import RequestLog, bound, configure, get_logger, trace
+from scorecard.logging import RequestLog, bound, configure, get_logger, trace, warn_on_stderr
 
 
 @pytest.fixture
@@ -162,3 +162,31 @@ def test_a_request_whose_handler_raises_is_logged_as_500(stream: io.StringIO) ->
         RequestLog(broken)({"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}, lambda *_: None)  # type: ignore[arg-type]
 
     assert lines(stream)[-1]["status"] == 500
+
+
+def test_a_command_warns_on_standard_error_and_leaves_standard_output_to_data(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = structlog.get_config()
+    try:
+        warn_on_stderr()
+        log = get_logger("scorecard.run")
+        log.error("probe failed", probe="http", token="s3cret", exc_info=_failure(hidden="a local variable"))
+        log.info("nothing that a person asked for")
+    finally:
+        structlog.configure(**before)
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = [json.loads(each) for each in err.splitlines()]
+    assert (line["level"], line["message"], line["probe"]) == ("error", "probe failed", "http")
+    assert "ValueError: invalid literal" in line["exception"]
+    assert "a local variable" not in err
+    assert "s3cret" not in err
+
+
+def _failure(hidden: str) -> Exception:
+    try:
+        int(hidden[:0])
+    except ValueError as error:
+        return error
+    raise AssertionError(hidden)

@@ -86,6 +86,8 @@ def blueprint(deps: Deps) -> Blueprint:
     bp.after_request(_secured)
     bp.register_error_handler(Problem, render)
     bp.register_error_handler(HTTPException, _http_error)
+    # By its number too: the site answers 404 for the whole application, and a number counts before a class.
+    bp.register_error_handler(404, _http_error)
     bp.register_error_handler(DBAPIError, _store_error)
     bp.register_error_handler(StoreError, _store_error)
     bp.register_error_handler(Exception, _fault)

@@ -132,8 +132,10 @@ def open_workspace(config_file: Path | None = None, directory: Path | None = Non
         Refused: a bad configuration or checklist; every problem with file, line and key.
     """
     from scorecard.config import ConfigError, load_config
+    from scorecard.logging import warn_on_stderr
     from scorecard.registry import RegistryError, installed
 
+    warn_on_stderr()
     base = directory or Path()
     path = config_file or base / CONFIG_FILE
     if config_file is not None and not path.is_file():

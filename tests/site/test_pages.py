@@ -317,6 +317,13 @@ def test_an_address_under_api_is_left_to_the_api(furnished: Estate) -> None:
     assert "Readiness Scorecard" not in furnished.client().get("/api/v1/nope").get_data(as_text=True)
 
 
+def test_the_apis_own_404_stays_problem_json_beside_the_site(furnished: Estate) -> None:
+    for path in ("/api/v1/nothing", "/api/nothing"):
+        answer = furnished.client().get(path)
+        assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+        assert answer.get_json()["type"] == "/api/docs#problem-not-found"
+
+
 def test_a_past_instant_shows_what_stood_then(furnished: Estate) -> None:
     text = words(furnished.text("/services/payments?at=2026-11-23T12:00:30Z"))
     assert "As it stood at 2026-11-23 12:00 UTC. Show it as it stands now" in text

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from scorecard.config import SecretUnavailable
 from scorecard.evidence import Exhibit, Unavailable
 from scorecard.model import Cause, Repository, Service
 from scorecard.probes.repository.addresses import Local, Remote, identity, read_address, shown
@@ -323,12 +324,19 @@ class Repositories:
         return Checkout(located, label, names, self._worker, self._remembered)
 
     def _cloned(self, remote: Remote, branch: str) -> str:
-        """The directory of the bare clone, up to date."""
+        """The directory of the bare clone, up to date.
+
+        Raises:
+            UnreadableError: the token's file cannot be read, or the repository cannot be cloned.
+        """
         credential = self._credentials.get(remote.host, Credential()) if remote.scheme == "https" else Credential()
         digest = hashlib.sha256(f"{remote.url}\n{branch}".encode()).hexdigest()[:24]
         self._cache.mkdir(parents=True, exist_ok=True)
         directory = self._cache / f"{digest}.git"
-        token = credential.token()
+        try:
+            token = credential.token()
+        except SecretUnavailable as error:
+            raise UnreadableError(Cause.NOT_CONFIGURED, f"the forge's {error}") from None
         question = Fetch(
             remote.url,
             str(directory),

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from werkzeug.serving import make_server
 
+from scorecard.config import SecretUnavailable
 from scorecard.evidence import DecisionRecords
 from scorecard.model import Cause, Repository, Service, Spec
 from scorecard.probes import Upstream
@@ -254,6 +255,16 @@ class TestCredentials:
         credential = Credential("x", lambda: forge.token, str(forge.certificate))
         repositories = opened(credentials={"127.0.0.1": credential})
         assert len(ask(repositories, forge.url).records) == 1
+
+    def test_a_token_file_that_is_not_there_is_told_and_is_no_bug_of_the_probe(
+        self, forge: Forge, opened: Opened
+    ) -> None:
+        def read() -> str:
+            raise SecretUnavailable("token_file /run/secrets/forge: No such file or directory")
+
+        answer = ask(opened(credentials={"127.0.0.1": Credential("x", read, str(forge.certificate))}), forge.url)
+        assert answer.cause is Cause.NOT_CONFIGURED
+        assert "token_file /run/secrets/forge: No such file or directory" in answer.detail
 
     def test_a_redirect_elsewhere_takes_no_token_along(self, forge: Forge, opened: Opened) -> None:
         forge.redirect = f"https://127.0.0.2:{forge.port}"
