@@ -92,9 +92,33 @@ def _decode(kind: type[Evidence], body: dict[str, Any]) -> Answer:
     return answer
 
 
+class _Kept(Sample[Any]):
+    """A sample that was read from the store, with its text: it is written again with every later one of its window."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __init__(self, at: datetime, value: Any, text: str) -> None:  # noqa: ANN401 - an answer
+        super().__init__(at, value)
+        object.__setattr__(self, "text", text)
+
+    def __eq__(self, other: object) -> bool:
+        """It is the sample that was written."""
+        return isinstance(other, Sample) and (self.at, self.value) == (other.at, other.value)
+
+    def __hash__(self) -> int:
+        return hash((self.at, self.value))
+
+
 def encode_window(window: Window[Any]) -> bytes:
     """Samples, compressed: twenty of them say nearly the same. Exhibits stay with the newest observation."""
-    samples = [[sample.at.timestamp(), encode_answer(sample.value, exhibits=False)] for sample in window.samples]
+    samples = [
+        [
+            sample.at.timestamp(),
+            sample.text if isinstance(sample, _Kept) else encode_answer(sample.value, exhibits=False),
+        ]
+        for sample in window.samples
+    ]
     return zlib.compress(json.dumps(samples, separators=(",", ":")).encode(), 1)
 
 
@@ -104,11 +128,12 @@ def decode_window(kind: type[Evidence], packed: bytes) -> Window[Any] | None:
         samples = json.loads(zlib.decompress(packed))
         # Most of them say the same, and what is frozen can be shared.
         answers = {text: decode_answer(kind, text) for _, text in samples}
-        return Window(tuple(Sample(datetime.fromtimestamp(at, UTC), answers[text]) for at, text in samples))
+        return Window(tuple(_Kept(datetime.fromtimestamp(at, UTC), answers[text], text) for at, text in samples))
     except (ValueError, zlib.error, TypeError):
         return None
 
 
+@lru_cache(maxsize=4096)
 def encode_judged(judged: Judged) -> str:
     """A finding as JSON."""
     return _dump(_JUDGED, judged, exclude_defaults=True)

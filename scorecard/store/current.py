@@ -133,8 +133,11 @@ def timed(judged: Judged, times: Times) -> Judged:
 
 def untimed(judged: Judged, times: Times) -> Judged:
     """What is stored of a finding: its times only where they are not those of its evidence."""
-    bare = dataclasses.replace(judged, observed_at=None, expires_at=None)
-    return bare if timed(bare, times) == judged else judged
+    seen = [times[kind] for kind in judged.kinds if kind in times]
+    own = (judged.observed_at, judged.expires_at)
+    if not seen or own != (min(at for at, _ in seen), min(expires for _, expires in seen)):
+        return judged
+    return dataclasses.replace(judged, observed_at=None, expires_at=None)
 
 
 def exclusions(entry: Service, checklist: Checklist, today: date) -> dict[str, NotApplicable]:

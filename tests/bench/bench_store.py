@@ -24,6 +24,7 @@ from scorecard.model import Cadence, GatePolicy, Service, ServiceKey
 from scorecard.registry import installed
 from scorecard.run import Asked, Runner
 from scorecard.store import ServiceResult, Store, open_store
+from scorecard.store.codec import decode_window, encode_window
 from scorecard.store.current import Registered
 from scorecard.store.views import Query
 from scorecard.telemetry import Telemetry
@@ -105,6 +106,8 @@ class Fleet:
         before = self.windows.get(entry.service.key) or Window(
             tuple(Sample(now - timedelta(seconds=60 * back), value) for back in range(SAMPLES, 0, -1))
         )
+        # A run has its window from the store.
+        before = decode_window(HealthEndpoints, encode_window(before)) or before
         window = before.append(Sample(now, value), SAMPLES)
         if changed(entry.id):
             window = Window(tuple(Sample(each.at, value) for each in window.samples))
