@@ -81,6 +81,8 @@ def https(seen: TransportSecurity) -> Finding:
     if seen.plain.reply is PlainReply.ANSWERED:
         return _answered(seen.plain)
     said = f"{seen.plain.url}: {seen.plain.words}"
+    if seen.plain.reply is PlainReply.BROKEN:
+        return failed("plain-and-broken", said)
     return (
         passed(said)
         if seen.plain.reply is PlainReply.REFUSED

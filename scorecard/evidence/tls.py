@@ -17,7 +17,9 @@ class PlainReply(StrEnum):
     ANSWERED = "answered"
     """An HTTP answer; `status` is set, and `location` where it redirects."""
     REFUSED = "refused"
-    """The connection was refused, or closed without an HTTP answer."""
+    """The connection was refused, closed without an answer, or the port speaks TLS only."""
+    BROKEN = "broken"
+    """Something came without TLS, and it breaks HTTP: nothing was refused."""
     SILENT = "silent"
     """Nothing came within the deadline, while HTTPS on the same host answered."""
 

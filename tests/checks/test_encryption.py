@@ -92,6 +92,7 @@ def seen(**parts: object) -> TransportSecurity:
         (plain(status=301, location="https://[broken/"), "fail", "redirect-to-http"),
         (plain(status=503), "unknown", "no-data"),
         (plain(PlainReply.SILENT, words="nothing came"), "warn", "silent"),
+        (plain(PlainReply.BROKEN, words="what came is no HTTP"), "fail", "plain-and-broken"),
         (LOST, "unknown", "timeout"),
     ],
 )

@@ -21,6 +21,8 @@ BUDGET = 256 * 1024
 _HEAD_LIMIT = 64 * 1024
 _MOST_INTERIM = 5
 _RECORD_ALERT, _RECORD_HANDSHAKE, _SERVER_HELLO = 0x15, 0x16, 0x02
+_TLS_MAJOR, _TLS_START = 3, 2
+"""The major version, in the second byte of every record."""
 
 
 class Dialled:
@@ -148,6 +150,8 @@ class Head:
     """Names in lower case."""
     closed: bool = False
     """The connection was closed before anything came."""
+    tls: bool = False
+    """What came without TLS were records of TLS."""
 
     def header(self, name: str) -> str:
         """The first header of that name; empty where there is none."""
@@ -174,6 +178,8 @@ def read_head(line: socket.socket | TlsLine) -> Head:
             if not more:
                 return Head(closed=not data) if b"\r\n" not in data else _parsed(data)
             data += more
+            if len(data) >= _TLS_START and data[0] in {_RECORD_ALERT, _RECORD_HANDSHAKE} and data[1] == _TLS_MAJOR:
+                return Head(tls=True)
         text, _, data = data.partition(b"\r\n\r\n")
         head = _parsed(text)
         if not 100 <= head.status < 200:  # noqa: PLR2004 - 1xx is not the answer yet
@@ -184,7 +190,7 @@ def read_head(line: socket.socket | TlsLine) -> Head:
 def _parsed(text: bytes) -> Head:
     first, *lines = text.decode("latin-1").split("\r\n")
     protocol, _, rest = first.partition(" ")
-    code = rest[:3]
+    code = rest.partition(" ")[0]
     if not protocol.startswith("HTTP/1.") or not (code.isascii() and code.isdigit() and len(code) == 3):  # noqa: PLR2004
         return Head()
     pairs = (line.partition(":") for line in lines if ":" in line)

@@ -86,7 +86,7 @@ class Look:
         plain = self._plain(self.target)
         if isinstance(plain, Unavailable):
             return plain
-        if plain.reply is not PlainReply.ANSWERED:
+        if plain.reply not in {PlainReply.ANSWERED, PlainReply.BROKEN}:
             return Unavailable(Cause.UNREACHABLE, f"GET {self.target.url}: {plain.words}")
         secure = _redirected(plain)
         if secure is not None and secure.host == self.target.host:
@@ -212,9 +212,12 @@ class Look:
             return PlainAnswer(url=url, reply=PlainReply.REFUSED, words="connection refused")
         except OSError as error:
             return _missing(f"GET {url}", error, self.deadline)
-        if not head.status:
-            words = "the connection was closed" if head.closed else "what came is no HTTP"
+        if head.closed or head.tls:
+            words = "the connection was closed" if head.closed else "the port speaks TLS only"
             return PlainAnswer(url=url, reply=PlainReply.REFUSED, words=words)
+        if not head.status:
+            words = "what came without TLS is no HTTP/1.1 answer"
+            return PlainAnswer(url=url, reply=PlainReply.BROKEN, words=words)
         return PlainAnswer(
             url=url, reply=PlainReply.ANSWERED, status=head.status, location=_location(head, url)[:_LOCATION_LENGTH]
         )

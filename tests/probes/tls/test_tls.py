@@ -305,6 +305,31 @@ def test_a_connection_closed_without_an_answer_is_refused(probe: TlsProbe, servi
     assert seen.plain.reply is PlainReply.REFUSED
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"<html>all is here</html>",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+        b"HTTP/2 200 OK\r\n\r\nok",
+        b"HTTP/1.1 2000 OK\r\n\r\nok",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 20,
+        b"220 mail.example.net ESMTP\r\n",
+    ],
+)
+def test_what_breaks_http_without_tls_was_not_refused(
+    probe: TlsProbe, serving: Serving, start: Start, said: bytes
+) -> None:
+    for seen in (look(probe, serving(plain=said).port), look(probe, start(plain=said).port, scheme="http")):
+        assert isinstance(seen.plain, PlainAnswer)
+        assert seen.plain.reply is PlainReply.BROKEN
+
+
+def test_a_port_that_answers_plain_http_with_an_alert_of_tls_refuses_it(probe: TlsProbe, serving: Serving) -> None:
+    seen = look(probe, serving(plain=b"\x15\x03\x01\x00\x02\x02\x46").port)
+    assert isinstance(seen.plain, PlainAnswer)
+    assert (seen.plain.reply, seen.plain.words) == (PlainReply.REFUSED, "the port speaks TLS only")
+
+
 def test_only_a_get_of_the_declared_address_is_sent(probe: TlsProbe, serving: Serving) -> None:
     server = serving()
     ask(probe, f"https://127.0.0.1:{server.port}/home?x=1")
