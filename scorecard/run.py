@@ -63,6 +63,8 @@ class Runner:
         self._probes = _sorted(probes)
         self._clock = clock
         self._telemetry = telemetry
+        for probe in self._probes:
+            telemetry.suspect(probe.name, 0)
         self._pause = pause
         self._find = find
         self.probed: frozenset[type[Evidence]] = frozenset(probe.answers for probe in self._probes)
@@ -131,12 +133,17 @@ class Runner:
             if progress:
                 progress(f"{probe.name}, {words}", len(services) - len(waiting), len(services))
 
+        def blame(words: str) -> None:
+            self._telemetry.suspect(probe.name)
+            log.error("this run is suspect, the fault is our own", probe=probe.name, error=words)
+
         upstream = Upstream(
             {(key, kind): seen for key, each in state.items() for kind, seen in each.observations.items()},
             {(key, kind): window for key, each in state.items() for kind, window in each.windows.items()},
             patient=patient,
             find=self._find,
             tell=tell,
+            blame=blame,
         )
         for key, value in self._guarded(probe, services, upstream):
             if key in waiting:
@@ -267,10 +274,10 @@ def measure(
     for service in services:
         for row in checklist(service).rows:
             if rows is None or row.id in rows:
-                kinds |= {kind for check in row.checks if check.in_scope(scope) for kind in check.kinds}
+                kinds |= {kind for check in row.checks if check.in_scope(scope) for kind in check.asked_in(scope)}
     todo = set(kinds)
     while todo:
-        todo = set(runner.upstream_of(todo)) - kinds
+        todo = {kind for kind in runner.upstream_of(todo) if scope is None or kind.scope is scope} - kinds
         kinds |= todo
     asked = runner.ask(services, {}, frozenset(kinds) & runner.probed, progress=progress, at_once=True)
     results: list[tuple[Snapshot, Mapping[str, Observation]]] = []

@@ -27,6 +27,12 @@ class Telemetry:
             ["probe", "outcome"],
             registry=self.registry,
         )
+        self._suspect = Counter(
+            "scorecard_suspect_runs",
+            "Runs in which a probe found that the fault is the scorecard's own: its control target failed as well.",
+            ["probe"],
+            registry=self.registry,
+        )
         self._run = Histogram(
             "scorecard_run_duration_seconds",
             "How long one run of a cadence took, from its plan to its last stored finding.",
@@ -57,6 +63,10 @@ class Telemetry:
     def probe(self, name: str, outcome: str, count: int = 1) -> None:
         """Count answers of the probe `name`: `ok`, `absent`, or a `Cause` such as `timeout`."""
         self._probes.labels(name, outcome).inc(count)
+
+    def suspect(self, name: str, count: int = 1) -> None:
+        """The probe `name` blamed ourselves; a count of 0 only lets `increase()` see the first time."""
+        self._suspect.labels(name).inc(count)
 
     def run(self, cadence: str, seconds: float) -> None:
         """A run ended after `seconds` of the monotonic clock."""

@@ -298,3 +298,18 @@ def test_an_observation_is_dated_by_the_clock_that_was_handed_in(clock: Clock) -
 
     assert asked[A.key].new == (Observation(Spread, START, Spread(zones=2)),)
     assert isinstance(asked[A.key].seen.windows.get(Ping), Window | None)
+
+
+def test_a_probe_that_blames_ourselves_is_counted_and_told_from_one_that_does_not() -> None:
+    def ask(services: Sequence[Service], upstream: Upstream) -> Iterator[Any]:
+        upstream.blame("our own control target failed")
+        for service in services:
+            yield service.key, Unavailable(Cause.SCORECARD_FAULT, "no network here")
+
+    run = runner(Scripted(Spread, ask), Told(Build, {A.key: Build(steps=3)}))
+    run.ask([A], {}, frozenset({Spread, Build}))
+
+    def suspect(probe: str) -> float | None:
+        return run._telemetry.registry.get_sample_value("scorecard_suspect_runs_total", {"probe": probe})
+
+    assert (suspect("spread"), suspect("build")) == (1, 0)

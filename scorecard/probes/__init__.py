@@ -63,6 +63,8 @@ class Upstream:
     """A registered service that is not asked about itself, such as a declared downstream."""
     tell: Callable[[str], None] = _nothing
     """Progress of a long wait, in words, for whoever looks on."""
+    blame: Callable[[str], None] = _nothing
+    """Told in words when a probe finds that the fault is our own: for the metric and the alert about ourselves."""
 
     def answer(self, key: ServiceKey, kind: type[Evidence]) -> Answer:
         """The newest answer; `unknown: no_data` where there is none."""

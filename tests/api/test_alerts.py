@@ -41,6 +41,7 @@ CASES: dict[str, tuple[dict[str, str], str, str]] = {
         "20m",
         "22m",
     ),
+    "ScorecardSuspect": ({f'scorecard_suspect_runs_total{{{ITSELF},probe="http"}}': "0x10 1+1x20"}, "10m", "14m"),
     "ScorecardConfigReloadFailed": (
         {f"scorecard_config_last_reload_successful{{{ITSELF}}}": "1x10 0x60"},
         "20m",
@@ -171,7 +172,7 @@ def test_a_service_that_only_became_unknown_raises_no_alert_about_itself() -> No
 def test_only_the_scorecards_own_faults_page() -> None:
     paging = {rule["alert"] for rule in ALERTS if rule["labels"]["severity"] == "page"}
 
-    assert paging == {"ScorecardDown", "ScorecardRunLate", "ScorecardNeverRan", "ScorecardBlind"}
+    assert paging == {"ScorecardDown", "ScorecardRunLate", "ScorecardNeverRan", "ScorecardBlind", "ScorecardSuspect"}
     assert all(rule["labels"]["severity"] in {"page", "ticket"} for rule in ALERTS)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -46,7 +46,7 @@ class HealthProbe:
     prober: Prober
     control_targets: tuple[str, ...] = ()
     suspicion: Suspicion | None = None
-    """Of the last sweep: why the run is suspect. For the metric and the alert about ourselves."""
+    """Of the last sweep: why the run is suspect."""
 
     name = "http"
     answers: type[Evidence] = HealthEndpoints
@@ -66,9 +66,11 @@ class HealthProbe:
                 opened[service.key] = one
             else:
                 yield service.key, _nothing(one.parts)
-        yield from self._sweep(opened)
+        yield from self._sweep(opened, upstream.blame)
 
-    def _sweep(self, opened: dict[ServiceKey, _Open]) -> Iterator[tuple[ServiceKey, Answer]]:
+    def _sweep(
+        self, opened: dict[ServiceKey, _Open], blame: Callable[[str], None]
+    ) -> Iterator[tuple[ServiceKey, Answer]]:
         """Yield sound answers as they come; what may be our own fault waits for the control targets."""
         controls = Controls(self.control_targets)
         doubted: dict[ServiceKey, None] = {}
@@ -85,9 +87,11 @@ class HealthProbe:
         if many(failed):
             for got in self.prober.get_many(controls.again()):
                 controls.take(got)
-        self.suspicion = controls.suspicion(failed)
+        self.suspicion = suspicion = controls.suspicion(failed)
+        if suspicion is not None:
+            blame(suspicion.words)
         for key in doubted:
-            yield key, self._answer(opened[key], self.suspicion)
+            yield key, self._answer(opened[key], suspicion)
 
     def _answer(self, one: _Open, suspicion: Suspicion | None) -> Answer:
         """The evidence about one service."""

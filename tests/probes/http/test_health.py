@@ -327,6 +327,22 @@ def test_a_control_target_that_fails_with_many_targets_makes_the_run_suspect(ser
         assert "127.0.0.1:9" in answer.detail
 
 
+def test_a_suspect_run_is_told_once_and_stays_so_while_another_sweep_of_the_same_probe_finds_nothing(
+    server: Farm,
+) -> None:
+    told: list[str] = []
+    probe = HealthProbe(dead_prober(12), ("http://127.0.0.1:9/",))
+    well = service("well", url=server.url, live="/livez", ready="/readyz")
+    answers = probe.ask(dead_services(12), Upstream(blame=told.append))
+    causes = [next(answers)[1]]
+    ask(well, probe)  # another shard, in another thread, between two answers of this one
+    causes += [answer for _, answer in answers]
+
+    assert [getattr(answer, "cause", None) for answer in causes] == [Cause.SCORECARD_FAULT] * 12
+    assert len(told) == 1
+    assert "127.0.0.1:9" in told[0]
+
+
 def test_a_true_outage_with_the_control_target_up_is_reported_as_such(server: Farm) -> None:
     probe = HealthProbe(dead_prober(12), (f"{server.url}/livez",))
     answers = dict(probe.ask(dead_services(12), Upstream()))
