@@ -52,6 +52,7 @@ def page_through(fleet: Fleet, query: dict[str, Any], limit: int) -> list[Summar
         page: Page = fleet.store.summaries(Query(checklist="main", limit=limit, after=after, **query), fleet.clock())
         found += page.items
         assert len(page.items) <= limit
+        assert len(found) <= page.total
         after = page.next
         if not after:
             assert len(found) == page.total

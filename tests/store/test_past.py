@@ -177,6 +177,23 @@ def test_pruning_keeps_what_later_instants_are_shown_with(fleet: Fleet) -> None:
     assert document["rows"][1]["checks"][0]["evidence"][0]["excerpt"] == "kept"
 
 
+def test_pruning_keeps_the_last_transition_of_what_has_not_changed_since(fleet: Fleet) -> None:
+    service = fleet.add("payments")
+    fleet.run()
+    for _ in range(6):
+        fleet.until(minutes=10)
+        fleet.run(Cadence.LIVE)
+    now = fleet.clock()
+    at = now - timedelta(minutes=5)
+    before = fleet.store.document(service.key, "main", now, at=at)
+
+    fleet.store.prune(now, samples=timedelta(days=2), history=timedelta(minutes=30))
+
+    assert fleet.store.document(service.key, "main", now, at=at) == before
+    assert before is not None
+    assert before["score"] == 91.3
+
+
 answers = st.lists(
     st.tuples(
         st.sampled_from(
