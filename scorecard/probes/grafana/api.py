@@ -6,6 +6,7 @@ https://grafana.com/docs/grafana/latest/developers/http_api/ (`/api`), and the r
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ _PAGE = 1000
 """Dashboards of a page of the search; what every version answers."""
 _MOST_PAGES = 50
 _GROUP = "/apis/dashboard.grafana.app"
+_MOST_PLACES = 8
+_PLACE = re.compile(r"/apis/dashboard\.grafana\.app/(v\d\w{0,20})/namespaces/([\w-]{1,80})/dashboards/([\w-]{1,80})")
+"""Where Grafana says that a dashboard is which its older API cannot write down."""
 _MISSES = 3
 """After so many a version is not asked for again: an old Grafana has none of them."""
 _VERSIONS = ("v1", "v1beta1", "v2", "v2beta1", "v2alpha1")
@@ -102,24 +106,22 @@ class GrafanaApi:
     def _resource(self, uid: str, classic: Reply) -> Mapping[str, Any] | None:
         """The dashboard as a resource: the classic path does not have it, or (406) cannot write it down."""
         absent = classic.status == 404 and "dashboard" in text(classic.document, "message").lower()  # noqa: PLR2004
-        versions = self.lane.once("versions", self._versions)
-        todo = [one for one in versions or _VERSIONS if self.misses[one] < _MISSES]
-        if classic.status == 406:  # noqa: PLR2004 - it is stored in the newer model
-            todo.sort(key=lambda one: not one.startswith("v2"))
-        while todo:
-            version = todo.pop(0)
-            path = f"{_GROUP}/{version}/namespaces/{self._namespace()}/dashboards/{quote(uid, safe='')}"
+        todo = self._places(uid, classic)
+        for _ in range(_MOST_PLACES):
+            if not todo:
+                break
+            version, path = todo.pop(0)
             reply = self.lane.get(path)
             if reply.status == 404:  # noqa: PLR2004 - not found
-                if text(reply.document, "reason") == "NotFound" or text(reply.document, "kind") == "Status":
+                if text(reply.document, "kind") == "Status":
                     return None
                 self.misses[version] += 1
                 continue
             self.misses[version] = -_MISSES
             document: Mapping[str, Any] = document_of(reply, dict)
             stored = text(document, "status", "conversion", "storedVersion")
-            if truth(document, "status", "conversion", "failed") and stored and stored != version:
-                todo.insert(0, stored)
+            if truth(document, "status", "conversion", "failed") and stored not in {"", version}:
+                todo.insert(0, (stored, self._place(stored, uid)))
                 continue
             if not _is_dashboard(document):
                 raise refused(reply)
@@ -127,6 +129,21 @@ class GrafanaApi:
         if absent:
             return None
         raise NoAnswerError(Cause.BAD_RESPONSE, told(classic))
+
+    def _places(self, uid: str, classic: Reply) -> list[tuple[str, str]]:
+        """Where the resource may be: where the refusal says, else in each version that is served."""
+        told_place = _PLACE.search(text(classic.document, "message"))
+        if told_place is not None and told_place.group(3) == uid:
+            return [(told_place.group(1), told_place.group(0))]
+        versions = self.lane.once("versions", self._versions) or _VERSIONS
+        chosen = [one for one in versions if self.misses[one] < _MISSES]
+        if classic.status == 406:  # noqa: PLR2004 - it is stored in the newer model
+            chosen.sort(key=lambda one: not one.startswith("v2"))
+        return [(one, self._place(one, uid)) for one in chosen]
+
+    def _place(self, version: str, uid: str) -> str:
+        name = quote(uid, safe="")
+        return f"{_GROUP}/{quote(version, safe='')}/namespaces/{self._namespace()}/dashboards/{name}"
 
     def _versions(self) -> tuple[str, ...]:
         """The versions of the resource that this Grafana serves and we read; empty where it does not say."""
@@ -137,7 +154,8 @@ class GrafanaApi:
     def _namespace(self) -> str:
         """`default`, `org-2` or `stacks-17`, as Grafana's own pages are told it."""
         try:
-            return text(self.lane.once("settings", self._settings), "namespace") or "default"
+            found = text(self.lane.once("settings", self._settings), "namespace")
+            return quote(found, safe="") or "default"
         except NoAnswerError:
             return "default"
 

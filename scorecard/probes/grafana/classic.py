@@ -107,7 +107,10 @@ def _queries(raw: Mapping[str, Any]) -> tuple[PanelQuery, ...]:
     for target in listing(raw, "targets")[:MOST_QUERIES]:
         # The panel's data source counts for all of its queries, unless it is mixed or left open.
         given = source_ref(mapping(target).get("datasource"))
-        source = given if own.uid in {"", _MIXED} and (given.uid or given.type) else own
+        if own.uid == _MIXED:
+            source = given
+        else:
+            source = given if not own.uid and (given.uid or given.type) else own
         shared = source.uid == _SHARED
         found.append(
             PanelQuery(

@@ -124,10 +124,7 @@ class PromSource:
         return self.lane.once(("values", label, matching), lambda: self._names(label, params))
 
     def _names(self, label: str, params: Mapping[str, str]) -> tuple[str, ...]:
-        reply = self.lane.get(f"{self.prefix}/api/v1/label/{quote(label, safe='')}/values", params)
-        if text(reply.document, "status") != "success":
-            raise refused(reply)
-        return tuple(text(one) for one in listing(reply.document, "data") if text(one))
+        return _texts(self.lane.get(f"{self.prefix}/api/v1/label/{quote(label, safe='')}/values", params))
 
     def label_names(self) -> tuple[str, ...]:
         """The names of all labels.
@@ -136,13 +133,7 @@ class PromSource:
             NoAnswerError: as above.
         """
 
-        def ask() -> tuple[str, ...]:
-            reply = self.lane.get(f"{self.prefix}/api/v1/labels")
-            if text(reply.document, "status") != "success":
-                raise refused(reply)
-            return tuple(text(one) for one in listing(reply.document, "data") if text(one))
-
-        return self.lane.once("labels", ask)
+        return self.lane.once("labels", lambda: _texts(self.lane.get(f"{self.prefix}/api/v1/labels")))
 
     def doubt(self) -> Unavailable | None:
         """Why an empty answer of this data source says nothing about a service; None where it does.
@@ -179,6 +170,14 @@ class PromSource:
         url = shlex.quote(f"{instance.url.rstrip('/')}{self.prefix}/api/v1/query")
         ago = f" --data-urlencode \"time=$(date -d '-{back.total_seconds():.0f} seconds' +%s)\"" if back else ""
         return f"curl -sSG{token} {url} --data-urlencode {shlex.quote(f'query={expression}')}{ago}"
+
+
+def _texts(reply: Reply) -> tuple[str, ...]:
+    """The texts of an answer that lists them; an answer without a list is none, and not an empty one."""
+    body = document_of(reply, dict)
+    if text(body, "status") != "success" or not isinstance(body.get("data"), list):
+        raise refused(reply)
+    return tuple(text(one) for one in body["data"] if text(one))
 
 
 def _error(reply: Reply) -> QueryError:

@@ -195,7 +195,9 @@ class Grafana:
             meta = {"isStarred": False, "url": f"/d/{uid}/slug", "folderUid": "", "slug": "slug"}
             return said(200, {"dashboard": {"uid": uid, **self.dashboards[uid]}, "meta": meta})
         if any(version.startswith("v2") and name == uid for version, name in self.resources):
-            return said(406, message="dashboard api version not supported, use /apis/dashboard.grafana.app/v2 instead")
+            version = next(version for version, name in self.resources if name == uid)
+            place = f"/apis/dashboard.grafana.app/{version}/namespaces/{self.namespace}/dashboards/{uid}"
+            return said(406, message=f"dashboard api version not supported, use {place} instead")
         return said(404, message="Dashboard not found", status="not-found")
 
     def _resource(self, path: str) -> Response:
@@ -210,13 +212,16 @@ class Grafana:
             return Response("404 page not found\n", 404)
         if namespace != self.namespace:
             return said(403, kind="Status", status="Failure", reason="Forbidden", code=403, message="namespace")
+        return self._stored(version, name)
+
+    def _stored(self, version: str, name: str) -> Response:
         stored = {had: spec for (had, named), spec in self.resources.items() if named == name}
         if not stored:
             return said(404, kind="Status", status="Failure", reason="NotFound", code=404, details={"name": name})
         body: dict[str, Any] = {
             "kind": "Dashboard",
             "apiVersion": f"dashboard.grafana.app/{version}",
-            "metadata": {"name": name, "namespace": namespace, "annotations": {"grafana.app/folder": ""}},
+            "metadata": {"name": name, "namespace": self.namespace, "annotations": {"grafana.app/folder": ""}},
         }
         if version in stored:
             return said(200, {**body, "spec": stored[version]})
@@ -264,7 +269,7 @@ def source(uid: str, name: str, url: str, *, kind: str = "prometheus", default: 
     }  # fmt: skip
 
 
-def said(code: int, body: Any = None, /, **more: Any) -> Response:
+def said(code: int, body: Any = None, /, **more: Any) -> Response:  # noqa: ANN401 - any JSON
     return Response(json.dumps(more if body is None else body), status=code, content_type="application/json")
 
 
@@ -297,18 +302,22 @@ def forwarded(url: str, request: Request) -> Response:
 # --- dashboards ------------------------------------------------------------------------------------------------------
 
 
-def panel(title: str, *queries: str, number: int = 1, kind: str = "timeseries", **more: Any) -> dict[str, Any]:
+def panel(title: str, *queries: str, number: int = 1, kind: str = "timeseries", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as Grafana has it
     targets = [{"refId": chr(65 + index), "expr": query} for index, query in enumerate(queries)]
     return {"id": number, "title": title, "type": kind, "targets": targets, **more}
 
 
-def classic(*panels: dict[str, Any], **more: Any) -> dict[str, Any]:
+def classic(*panels: dict[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as Grafana has it
     numbered = [{**one, "id": index} if one.get("id") == 1 else one for index, one in enumerate(panels, 1)]
     return {"title": "Overview", "schemaVersion": 39, "panels": numbered, **more}
 
 
 GOLDEN = classic(
-    panel("Latency", 'histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{service="payments"}[$__rate_interval])))'),
+    panel(
+        "Latency",
+        "histogram_quantile(0.95, sum by (le) "
+        '(rate(http_request_duration_seconds_bucket{service="payments"}[$__rate_interval])))',
+    ),
     panel("Traffic", 'sum(rate(http_requests_total{service="payments"}[1m]))'),
     panel("Errors", 'sum(rate(http_requests_total{service="payments",status=~"5.."}[1m]))'),
     panel("Queue", 'queue_depth{service="payments"}', kind="gauge"),
