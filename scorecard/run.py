@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import graphlib
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -281,9 +282,10 @@ def measure(
         kinds |= todo
     asked = runner.ask(services, {}, frozenset(kinds) & runner.probed, progress=progress, at_once=True)
     results: list[tuple[Snapshot, Mapping[str, Observation]]] = []
+    run = str(uuid.uuid4())
     for service in services:
         seen = asked[service.key].seen
-        snapshot = judge(service, checklist(service), seen, now(), scope=scope, rows=rows)
+        snapshot = judge(service, checklist(service), seen, now(), run=run, scope=scope, rows=rows)
         results.append((snapshot, {kind.kind(): found for kind, found in seen.observations.items()}))
     return results
 

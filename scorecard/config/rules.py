@@ -44,8 +44,6 @@ def _durations(config: Config) -> Iterator[Broken]:
             value = getattr(model, key)
             if isinstance(value, timedelta) and value <= timedelta():
                 yield (section, key), "longer than nothing is expected"
-    if config.cadence.live > config.cadence.platform or config.cadence.platform > config.cadence.source:
-        yield ("cadence",), "live is asked at least as often as platform, and platform as source"
     if config.probing.timeout > timedelta(minutes=1):
         yield ("probing", "timeout"), "at most 1m: a probe that may take longer than its cadence never ends"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ from scorecard.store.catalogued import find
 from scorecard.store.current import Applies, Policies, Standing
 from scorecard.store.engine import Database, chunks, storable
 from scorecard.store.sums import load_held
-from scorecard.store.tables import day, event, evidence, service, waiver
+from scorecard.store.tables import day, event, evidence, observation, service, waiver
 from scorecard.store.views import Change, DayScore
 
 
@@ -169,7 +170,10 @@ class Documents:
     ) -> Standing:
         held = load_held(connection, {entry.id: entry.service}, checklist, self.policies)[0]
         rows = current.build_rows(checklist, held.stored, current.exclusions(entry.service, checklist, now.date()))
-        return current.standing(entry.service, checklist, rows, held.policy, held.waivers, held.taken_at, now)
+        standing = current.standing(entry.service, checklist, rows, held.policy, held.waivers, held.taken_at, now)
+        newest = connection.scalar(select(func.max(observation.c.cycle_id)).where(observation.c.service_id == entry.id))
+        snapshot = dataclasses.replace(standing.snapshot, run="" if newest is None else str(newest))
+        return dataclasses.replace(standing, snapshot=snapshot)
 
     def _past(
         self, connection: Connection, entry: current.Registered, checklist: Checklist, at: datetime
@@ -207,11 +211,13 @@ class _Past:
     excluded: dict[str, NotApplicable] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     total: dict[str, Any] = field(default_factory=dict)
+    run: str = ""
 
     def take(self, row: Row[Any]) -> None:
         body = json.loads(row.body)
         if not row.row:
             self.total = body
+            self.run = str(row.cycle_id) if row.cycle_id else ""
         elif "exclusion" in body:
             self.excluded[row.row] = codec.decode_exclusion(json.dumps(body["exclusion"]))
         elif "finding" in body:
@@ -236,6 +242,7 @@ class _Past:
         for name in ("team", "tier", "type", *_SCORES):
             rebuilt[name] = total[name]
         rebuilt["taken_at"] = total["taken_at"]
+        rebuilt["run"] = self.run
         rebuilt["checklist"] = {"name": rebuilt["checklist"]["name"], **total["checklist"]}
         if total["verdict"]:
             code = Verdict(total["verdict"]).exit_code

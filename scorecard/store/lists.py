@@ -354,7 +354,7 @@ class Lists(Standings):
 def _counted_findings(connection: Connection) -> tuple[dict[Cause, int], int]:
     """Unknown findings by cause, and all that have a status of ours.
 
-    One pass in the order of the index: with 800,000 findings a temporary table for the groups takes three times as long.
+    One pass in the order of the index: with 800,000 findings a temporary table of groups takes three times as long.
     """
     columns = (finding.c.checklist, finding.c.status, finding.c.cause)
     causes: Counter[Cause] = Counter()
