@@ -147,6 +147,7 @@ class Running:
         self.registry = installed()
         self._prepare = prepare
         self._stopping = threading.Event()
+        self._winding_down = threading.Lock()
         self._cache = tempfile.TemporaryDirectory(prefix="scorecard-clones-")
         row_ids = frozenset(self.registry.rows)
 
@@ -177,8 +178,7 @@ class Running:
     def stop(self, timeout: float = DRAIN_SECONDS) -> bool:
         """Measure no more: not ready, claim nothing, let what runs finish. False where it did not within `timeout`."""
         self._stopping.set()
-        self.scheduler.stop()
-        drained = self.dispatcher.drain(timeout)
+        drained = self._wind_down(timeout)
         self.store.close()
         self._cache.cleanup()
         return drained
@@ -215,8 +215,15 @@ class Running:
         return self._stopping.is_set()
 
     def begin_to_stop(self) -> None:
-        """Say that we are not ready any more; what runs goes on."""
-        self._stopping.set()
+        """Be not ready any more and claim nothing more, while requests and work under way go on to their end."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            threading.Thread(target=self._wind_down, args=(DRAIN_SECONDS,), name="wind-down", daemon=True).start()
+
+    def _wind_down(self, timeout: float) -> bool:
+        with self._winding_down:
+            self.scheduler.stop()
+            return self.dispatcher.drain(timeout)
 
     def measure(self, key: ServiceKey, row: str | None, requested_by: str) -> int:
         """Plan a measurement of one service now; returns the cycle."""

@@ -107,7 +107,12 @@ def probes(context: Context) -> tuple[Probe, ...]:
     """The probe of this system."""
     probing = context.config.probing
     resolver = Resolver(deadline=probing.timeout.total_seconds())
-    policy = configured_policy(probing.allow, store=context.config.store_address().reveal(), resolver=resolver)
+    policy = configured_policy(
+        probing.allow,
+        store=context.config.store_address().reveal(),
+        listen=context.config.server.listen,
+        resolver=resolver,
+    )
     return (
         TlsProbe(
             policy,
