@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from scorecard.cli import doctor_grafana
 from scorecard.cli.output import write
-from scorecard.cli.workspace import Workspace, config_option, open_workspace
+from scorecard.cli.workspace import Workspace, clock, config_option, open_workspace
 
 if TYPE_CHECKING:
     from scorecard.catalog import Catalog
@@ -73,6 +74,8 @@ def _examined(workspace: Workspace, catalog: Catalog) -> Iterator[Result]:
     for kind in type(config.integrations).model_fields:
         for instance in getattr(config.integrations, kind):
             yield _integration(kind, instance)
+    for subject, message, good in doctor_grafana.examine(config, catalog.services, clock()):
+        yield Result(subject, message, good)
     yield from _unsupported(workspace)
     yield from _unconfigured(workspace, catalog)
 

@@ -8,6 +8,8 @@ data source, `sources` knows which of them and how. `look` looks at one dashboar
 
 from __future__ import annotations
 
+from typing import Any
+
 from scorecard.egress.own import configured_policy
 from scorecard.egress.resolver import Resolver
 from scorecard.evidence.dashboards import Signal
@@ -16,17 +18,22 @@ from scorecard.probes.grafana.dashboards import DashboardsProbe
 from scorecard.probes.grafana.instances import Instances
 from scorecard.probes.grafana.panels import PanelsProbe
 
-__all__ = ["DashboardsProbe", "PanelsProbe", "probes"]
+__all__ = ["DashboardsProbe", "PanelsProbe", "configured_instances", "probes"]
 
 
-def probes(context: Context) -> tuple[Probe, ...]:
-    """The two probes of dashboards, with one set of sessions between them."""
-    config = context.config
+def configured_instances(config: Any) -> Instances:  # noqa: ANN401 - `scorecard.config.Config`
+    """The Grafanas and Prometheuses of a configuration, under its address policy."""
     probing = config.probing
     resolver = Resolver(deadline=probing.timeout.total_seconds())
     policy = configured_policy(
         probing.allow, store=config.store_address().reveal(), listen=config.server.listen, resolver=resolver
     )
-    instances = Instances(config.integrations, policy, resolver)
-    words = {signal: tuple(getattr(config.vocabulary.signals, signal.value)) for signal in Signal}
+    return Instances(config.integrations, policy, resolver)
+
+
+def probes(context: Context) -> tuple[Probe, ...]:
+    """The two probes of dashboards, with one set of sessions between them."""
+    instances = configured_instances(context.config)
+    vocabulary = context.config.vocabulary.signals
+    words = {signal: tuple(getattr(vocabulary, signal.value)) for signal in Signal}
     return DashboardsProbe(instances), PanelsProbe(instances, words, context.clock)

@@ -107,10 +107,8 @@ def _queries(raw: Mapping[str, Any]) -> tuple[PanelQuery, ...]:
     for target in listing(raw, "targets")[:MOST_QUERIES]:
         # The panel's data source counts for all of its queries, unless it is mixed or left open.
         given = source_ref(mapping(target).get("datasource"))
-        if own.uid == _MIXED:
-            source = given
-        else:
-            source = given if not own.uid and (given.uid or given.type) else own
+        taken = own.uid == _MIXED or (not own.uid and bool(given.uid or given.type))
+        source = given if taken else own
         shared = source.uid == _SHARED
         found.append(
             PanelQuery(

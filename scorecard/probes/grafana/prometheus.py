@@ -132,7 +132,6 @@ class PromSource:
         Raises:
             NoAnswerError: as above.
         """
-
         return self.lane.once("labels", lambda: _texts(self.lane.get(f"{self.prefix}/api/v1/labels")))
 
     def doubt(self) -> Unavailable | None:
