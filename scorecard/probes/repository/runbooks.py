@@ -132,7 +132,7 @@ def _follow(search: _Search, rule: AlertRule) -> AlertRunbook:
         case Relative(path):
             spot = _relative(search, rule, path)
             lost = RunbookFound.NOT_FOUND, f"no file {path!r} in the service's repositories"
-        # A base address that the service names comes first: it may be the forge's own page of a checkout without remote.
+        # A base address that the service names comes first: it may be the forge's page of a checkout without remote.
         case InRepository() | Elsewhere() if below_base(url, search.bases) is not None:
             spot, lost = _on_site(search, url)
         case InRepository(identity, rest):
