@@ -73,10 +73,18 @@ def _sources(sources: Sources) -> Iterator[Told]:
     try:
         known = sources.api.sources()
     except NoAnswerError as error:
-        yield f"{label} data sources", f"no data source can be seen: {error.unavailable.detail}; unknown: {_PANELS}", False
+        yield (
+            f"{label} data sources",
+            f"no data source can be seen: {error.unavailable.detail}; unknown: {_PANELS}",
+            False,
+        )
         return
     if known and not any(one.url for one in known):
-        yield f"{label} data sources", "its token may not list data sources (datasources:read); each is asked by Grafana's proxy", True
+        yield (
+            f"{label} data sources",
+            "its token may not list data sources (datasources:read); each is asked by Grafana's proxy",
+            True,
+        )
     for one in known:
         subject = f"{label} {one.name}"
         source = sources.prometheus(one)
