@@ -134,7 +134,6 @@ BAD = {
     "a duration without a unit": ("cadence: {live: 5}", "1: cadence.live: a duration is written as text"),
     "a duration of another unit": ("cadence: {live: 5 minutes}", "cadence.live: '5 minutes' is not a duration"),
     "a duration of nothing": ("probing: {timeout: 0s}", "1: probing.timeout: longer than nothing"),
-    "cadences out of order": ("cadence: {live: 1h}", "1: cadence: live is asked at least as often"),
     "text for a number": ("probing: {concurrency: many}", "1: probing.concurrency: a number is expected, not `many`"),
     "a number out of range": ("probing: {concurrency: 0}", "1: probing.concurrency: `0`: input should be greater than"),
     "a mapping for a list": ("catalog: {files: x}", "1: catalog: a list is expected, not a mapping"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from scorecard.evidence import Alerts, Answer, Endpoint, Evidence, HealthEndpoints, Reply
+from scorecard.evidence import Answer, DecisionRecords, Endpoint, Evidence, HealthEndpoints, Reply
 from scorecard.model import Cadence, Health, Service, ServiceKey, Spec
 from scorecard.probes import Upstream
 from scorecard.run import Runner
@@ -50,18 +50,18 @@ def test_a_slower_first_cycle_does_not_take_back_what_a_quicker_one_found(store:
     workers: list[Worker] = []
     probes = [
         Says(HealthEndpoints(liveness=up("/l"), readiness=up("/r")), meanwhile, workers),
-        Says(Alerts(rules=(), files=()), [], workers),
+        Says(DecisionRecords(folders=(), records=(), structure_changed_on=None), [], workers),
     ]
     runner = Runner(probes, clock=now, telemetry=Telemetry(), pause=lambda _: None)
     workers.append(Worker(store, lambda: runner, now, Telemetry()))
     live, source = (
         items(store.plan(cadence, 1, plan_shards([service], cadence), now()))[0]
-        for cadence in (Cadence.LIVE, Alerts.cadence)
+        for cadence in (Cadence.LIVE, DecisionRecords.cadence)
     )
     meanwhile.append(source)
     workers[0].run(live)
     document = store.document(service.key, "production-readiness", now())
     status = {row["id"]: row["status"] for row in document["rows"]}
     checks = {row["id"]: {check["id"]: check["status"] for check in row["checks"]} for row in document["rows"]}
-    assert status["alerts"] == "fail"
+    assert status["adrs"] == "fail"
     assert checks["health-endpoints"]["liveness"] == "pass"
