@@ -32,7 +32,7 @@ class File(Evidence):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Ping(Evidence):
+class JudgePing(Evidence):
     cadence: ClassVar[Cadence] = Cadence.LIVE
     window: ClassVar[int] = 3
 
@@ -224,19 +224,19 @@ def test_a_check_is_given_the_service_and_the_instant() -> None:
 
 
 def test_a_window_is_given_whole_and_what_is_not_configured_has_none() -> None:
-    def counts(pings: Window[Ping]) -> Finding:
+    def counts(pings: Window[JudgePing]) -> Finding:
         """It counts."""
         return passed(f"{len(pings.samples)} samples")
 
     one = checklist(("first", [counts]))
-    window = Window((Sample(NOW - timedelta(minutes=1), Ping()), Sample(NOW, DENIED)))
-    newest = Observation(Ping, NOW, DENIED)
-    found = judge(PAYMENTS, one, Seen({Ping: newest}, {Ping: window}), NOW).rows[0].checks[0]
+    window = Window((Sample(NOW - timedelta(minutes=1), JudgePing()), Sample(NOW, DENIED)))
+    newest = Observation(JudgePing, NOW, DENIED)
+    found = judge(PAYMENTS, one, Seen({JudgePing: newest}, {JudgePing: window}), NOW).rows[0].checks[0]
     assert found.message == "2 samples"
     unset = Unavailable(Cause.NOT_CONFIGURED, "nothing is named", lines="url: x")
-    silent = Seen({Ping: Observation(Ping, NOW, unset)}, {Ping: window})
+    silent = Seen({JudgePing: Observation(JudgePing, NOW, unset)}, {JudgePing: window})
     assert judge(PAYMENTS, one, silent, NOW).rows[0].checks[0].lines == "url: x"
-    empty = Seen({Ping: Observation(Ping, NOW, Ping())})
+    empty = Seen({JudgePing: Observation(JudgePing, NOW, JudgePing())})
     assert judge(PAYMENTS, one, empty, NOW).rows[0].checks[0].cause is Cause.NO_DATA
 
 

@@ -544,7 +544,7 @@ class Mirror(Evidence):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Ping(Evidence):
+class LawPing(Evidence):
     cadence: ClassVar[Cadence] = Cadence.LIVE
     window: ClassVar[int] = 10
     answered: bool
@@ -583,11 +583,11 @@ def some_there(mirror: Mirror | Absent) -> Finding:
     return each(mirror.found, verdict_on, missing=mirror.missing, empty=failed("none", "there is none"))
 
 
-def answers(seen: Window[Ping]) -> Finding:
+def answers(seen: Window[LawPing]) -> Finding:
     """It answers."""
     kinds = [
         SampleKind.UNCLEAR
-        if not isinstance(sample.value, Ping)
+        if not isinstance(sample.value, LawPing)
         else SampleKind.GOOD
         if sample.value.answered
         else SampleKind.BAD
@@ -664,7 +664,7 @@ def services(draw: st.DrawFn) -> Service:
 ages = st.sampled_from(
     [timedelta(0), timedelta(minutes=5), timedelta(hours=1), timedelta(hours=3), timedelta(hours=49)]
 )
-pings = st.sampled_from([Ping(answered=True), Ping(answered=True), Ping(answered=False), LOST])
+pings = st.sampled_from([LawPing(answered=True), LawPing(answered=True), LawPing(answered=False), LOST])
 
 
 @st.composite
@@ -684,8 +684,8 @@ def evidence(draw: st.DrawFn) -> Seen:
         samples = tuple(
             Sample(last - timedelta(minutes=len(pinged) - 1 - index), value) for index, value in enumerate(pinged)
         )
-        windows[Ping] = Window(samples)
-        observations[Ping] = Observation(Ping, samples[-1].at, samples[-1].value)
+        windows[LawPing] = Window(samples)
+        observations[LawPing] = Observation(LawPing, samples[-1].at, samples[-1].value)
     return Seen(observations, windows)
 
 
@@ -705,13 +705,13 @@ def less_evidence(draw: st.DrawFn, seen: Seen) -> Seen:
             observations[kind] = dataclasses.replace(one, at=one.at - timedelta(days=3))
         elif isinstance(one.value, kind):
             observations[kind] = dataclasses.replace(one, value=draw(fewer_things(one.value)))
-    if Ping in windows:
+    if LawPing in windows:
         samples = tuple(
             dataclasses.replace(sample, value=LOST) if draw(st.booleans()) else sample
-            for sample in windows[Ping].samples
+            for sample in windows[LawPing].samples
         )
-        windows[Ping] = Window(samples)
-        observations[Ping] = dataclasses.replace(observations[Ping], value=samples[-1].value)
+        windows[LawPing] = Window(samples)
+        observations[LawPing] = dataclasses.replace(observations[LawPing], value=samples[-1].value)
     return Seen(observations, windows)
 
 
