@@ -228,20 +228,18 @@ def _find(
         name: service if hint is Service else now if hint is Now else row.limits for name, hint in check.values
     }
     resting_on = _observations(check, seen)
-    missing: Unavailable | None = None
-    absent: Absent | None = None
-    for want in check.wants:
-        value = _supply(want, seen)
-        arguments[want.parameter] = value
-        if isinstance(value, Unavailable) and not want.takes_unavailable:
-            missing = missing or value
-        elif isinstance(value, Absent) and not want.takes_absent:
-            absent = absent or value
+    supplied = [(want, _supply(want, seen)) for want in check.wants]
     # Missing evidence decides before absent evidence: what could not be seen may hold the subject.
-    if missing:
-        return unavailable(missing), resting_on
-    if absent:
-        return not_applicable(absent.reason), resting_on
+    for want, value in supplied:
+        if isinstance(value, Unavailable) and not want.takes_unavailable:
+            return unavailable(value), resting_on
+    absent = [(want, value) for want, value in supplied if isinstance(value, Absent) and not want.takes_absent]
+    for want, value in absent:
+        if not want.takes_unavailable or len(absent) == len(supplied):
+            return not_applicable(value.reason), resting_on
+    arguments |= {want.parameter: value for want, value in supplied}
+    # One of several sources that has nothing counts as one that was lost, or losing it would help.
+    arguments |= {want.parameter: Unavailable(Cause.NO_DATA, value.reason) for want, value in absent}
     finding = check.function(**arguments)
     if not isinstance(finding, Finding):
         raise TypeError(f"returned {type(finding).__name__}, not a Finding")

@@ -33,7 +33,7 @@ from scorecard.checklist import Checklist, ChecklistRow, NotApplicable, default_
 from scorecard.evidence import Absent, Evidence, Observation, Sample, Unavailable, Window
 from scorecard.evidence.samples import SampleKind, SeriesState, settle
 from scorecard.gate import Decision, decide
-from scorecard.judge import Judged, RowResult, Seen, Snapshot, judge, row_status
+from scorecard.judge import Judged, RowResult, Seen, Snapshot, judge, judge_check, row_status
 from scorecard.model import (
     Cadence,
     Cause,
@@ -813,3 +813,22 @@ def test_one_check_alone_scores_what_the_table_says(status: Status) -> None:
     expected = {"pass": 100.0, "warn": 50.0, "fail": 0.0, "unknown": 0.0, "not_applicable": 0.0}
     assert added_up((row,)).score == expected[status.value]
     assert added_up((row,)).score_upper == {"pass": 100.0, "warn": 50.0, "fail": 0.0}.get(status.value, 100.0)
+
+
+def status_of_either(*observations: Observation) -> Status:
+    row = row_of(0, [(either, Requirement.REQUIRED)], Risk.HIGH, needs_state=False)
+    return judge_check(row, row.checks[0], PAYMENTS, Seen({one.kind: one for one in observations}), NOW).status
+
+
+def test_a_source_that_has_nothing_is_worth_no_less_than_one_that_is_lost() -> None:
+    inventory = Observation(Inventory, NOW, Inventory(found=(Thing("thing-0", Status.PASS),)))
+    nothing = Observation(Mirror, NOW, Absent("a complete look found none"))
+
+    assert status_of_either(inventory, Observation(Mirror, NOW, LOST)) is Status.PASS
+    assert status_of_either(inventory, nothing) is Status.PASS
+
+
+def test_a_check_of_which_every_source_has_nothing_does_not_apply() -> None:
+    nothing = [Observation(kind, NOW, Absent("a complete look found none")) for kind in (Inventory, Mirror)]
+
+    assert status_of_either(*nothing) is Status.NOT_APPLICABLE
