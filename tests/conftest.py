@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from scorecard import logging
 from scorecard.app import checklists
 from scorecard.config import load_config
 from scorecard.model import Cadence, GatePolicy
@@ -28,6 +30,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
         report.outcome = "failed"
         report.longrepr = f"skipped, which counts as a failure with CI=true: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log_lines() -> None:
+    """Our log lines as the server writes them, and away from what a test prints: JSON, ASCII, no local variables."""
+    logging.configure(stream=io.StringIO())
 
 
 @pytest.fixture(scope="session")
