@@ -26,6 +26,8 @@ START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # noqa: ANN201, ARG001 - pytest's hook
     report = yield
+    # Hostile text gets into what a test logs, and a lone surrogate ends the worker that has to send it.
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which counts as a failure with CI=true: {report.longrepr}"
