@@ -1,22 +1,35 @@
 """Alerts with severity levels and runbooks: someone is woken when it matters, and knows what to do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scorecard.check import (
     Category,
+    Cause,
     Finding,
     Item,
     Now,
-    Requirement,
     Risk,
     Row,
     each,
     failed,
     passed,
     unavailable,
+    unknown,
     warned,
 )
-from scorecard.evidence import AlertRule, Alerts, AlertSource
+from scorecard.evidence import (
+    Absent,
+    AlertRule,
+    Alerts,
+    LiveAlert,
+    LiveAlerts,
+    RoutedAlert,
+    Routing,
+    RuleHealth,
+    Series,
+    Unavailable,
+)
 from scorecard.evidence.repository import plain_name, told_apart
 from scorecard.silencing import heed
 
@@ -74,39 +87,85 @@ def _placed(item: Item, rule: AlertRule, check: str, now: Now) -> Item:
     )
 
 
-@row.required(remedy="Write one alert on what customers notice, and let it page:\n" + _REMEDY)
-def exist(seen: Alerts) -> Finding:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The service's alerts, from wherever they were read."""
+
+    rules: tuple[AlertRule, ...]
+    missing: tuple[Unavailable, ...]
+    severities: Mapping[str, tuple[str, ...]]
+    files: int
+
+    def urgency(self, rule: AlertRule) -> str:
+        """`page`, `ticket` or `info`, or another name of the vocabulary; empty for a word that is not in it."""
+        word = rule.severity.strip().lower()
+        return next((name for name, words in self.severities.items() if word in map(str.lower, words)), "")
+
+
+def _known(files: Alerts | Unavailable | Absent, live: LiveAlerts | Unavailable | Absent) -> _Known:
+    """Both sources as one: an alert that is evaluated stands for the rule of the file that it was loaded from."""
+    alerts: tuple[LiveAlert, ...] = live.alerts if isinstance(live, LiveAlerts) else ()
+    seen = {_identity(alert) for alert in alerts}
+    rules = files.rules if isinstance(files, Alerts) else ()
+    missing: list[Unavailable] = []
+    for source in (files, live):
+        if isinstance(source, Unavailable):
+            missing.append(source)
+        elif not isinstance(source, Absent):
+            missing += source.missing
+    if isinstance(files, Absent) and isinstance(live, Absent):
+        missing.append(Unavailable(Cause.NOT_CONFIGURED, "the service names no alerts", lines=_LINES))
+    severities = next((one.severities for one in (live, files) if isinstance(one, Alerts | LiveAlerts)), {})
+    kept = tuple(rule for rule in rules if _identity(rule) not in seen)
+    return _Known((*alerts, *kept), tuple(missing), severities, len(files.files) if isinstance(files, Alerts) else 0)
+
+
+def _identity(rule: AlertRule) -> tuple[str, tuple[tuple[str, str], ...]]:
+    return rule.name, tuple(sorted(rule.labels.items()))
+
+
+_LINES = "spec:\n  alerts:\n    - prometheus: {matchers: {service: SERVICE}}\n    - files: deploy/alerts/*.yaml"
+
+
+@row.required(remedy="Write one alert on what customers notice, and let it page:\n" + _REMEDY, version=2)
+def exist(files: Alerts | Unavailable | Absent, live: LiveAlerts | Unavailable | Absent) -> Finding:
     """At least one alert of paging severity exists that can be evaluated."""
-    paging = [rule for rule in seen.rules if seen.urgency(rule) == "page"]
+    known = _known(files, live)
+    paging = [rule for rule in known.rules if known.urgency(rule) == "page"]
     working = [rule for rule in paging if not rule.problem]
     if working:
         return passed(
-            f"{len(working)} of {len(seen.rules)} alerts page, such as {working[0].name} ({working[0].where})"
+            f"{len(working)} of {len(known.rules)} alerts page, such as {working[0].name} ({working[0].where})"
         )
-    if seen.missing:
-        return unavailable(seen.missing[0])
+    if known.missing:
+        return unavailable(known.missing[0])
     if paging:
         first = paging[0]
         return failed(
             "broken", f"the only alerts that page cannot be evaluated: {first.name}: {first.problem} ({first.where})"
         )
-    words = " or ".join(seen.severities.get("page", ())) or "page"
-    if not seen.rules:
-        files = (
-            f"the {len(seen.files)} rule files named hold no alert"
-            if seen.files
-            else "no rule file is where the service says"
-        )
-        return failed("none", files)
-    return failed("none-pages", f"none of the {len(seen.rules)} alerts has the severity {words}")
+    words = " or ".join(known.severities.get("page", ())) or "page"
+    if not known.rules:
+        return failed("none", _nowhere(known, live))
+    return failed("none-pages", f"none of the {len(known.rules)} alerts has the severity {words}")
+
+
+def _nowhere(known: _Known, live: LiveAlerts | Unavailable | Absent) -> str:
+    if isinstance(live, LiveAlerts):
+        return f"none of the {live.rules_seen} rules that are evaluated belongs to the service"
+    if known.files:
+        return f"the {known.files} rule files named hold no alert"
+    return "no rule file is where the service says"
 
 
 @row.required(
     remedy="Add the label `severity` to each alert, in one of your organisation's words (`vocabulary.severities`):\n"
-    + _REMEDY
+    + _REMEDY,
+    version=2,
 )
-def severity(seen: Alerts, now: Now) -> Finding:
+def severity(files: Alerts | Unavailable | Absent, live: LiveAlerts | Unavailable | Absent, now: Now) -> Finding:
     """Every alert has one of the organisation's severities."""
+    seen = _known(files, live)
     known = ", ".join(word for words in seen.severities.values() for word in words)
 
     def judge(rule: AlertRule) -> Item:
@@ -122,10 +181,12 @@ def severity(seen: Alerts, now: Now) -> Finding:
 
 
 @row.required(
-    remedy="Add the annotation `runbook_url` to each alert. `{{ $labels.alertname }}` may stand in it:\n" + _REMEDY
+    remedy="Add the annotation `runbook_url` to each alert. `{{ $labels.alertname }}` may stand in it:\n" + _REMEDY,
+    version=2,
 )
-def runbook_link(seen: Alerts, now: Now) -> Finding:
+def runbook_link(files: Alerts | Unavailable | Absent, live: LiveAlerts | Unavailable | Absent, now: Now) -> Finding:
     """Every alert has a `runbook_url`."""
+    seen = _known(files, live)
 
     def judge(rule: AlertRule) -> Item:
         url = rule.rendered_runbook_url or rule.runbook_url
@@ -135,6 +196,8 @@ def runbook_link(seen: Alerts, now: Now) -> Finding:
             item = warned(
                 "template", f"runbook_url {url} is only known when the alert fires, and it was not seen firing"
             )
+        elif rule.runbook_url and url != rule.runbook_url:
+            item = passed(f"runbook_url {url}, as it is filled in")
         else:
             item = passed(f"runbook_url {url}")
         return _placed(item, rule, "runbook-link", now)
@@ -144,29 +207,49 @@ def runbook_link(seen: Alerts, now: Now) -> Finding:
 
 @row.advisory(
     remedy="Run `promtool check rules FILE` in the pipeline, and give each alert `for: 1m` or longer; what must fire "
-    "at once is named in the threshold `at_once` of the checklist."
+    "at once is named in the threshold `at_once` of the checklist. An error of evaluation stands on Prometheus' page "
+    "/rules.",
+    version=2,
 )
-def healthy(seen: Alerts, limits: Limits, now: Now) -> Finding:
-    """Every alert evaluates without error and waits {for_seconds} seconds before it fires, unless it is listed."""
+def healthy(
+    files: Alerts | Unavailable | Absent, live: LiveAlerts | Unavailable | Absent, limits: Limits, now: Now
+) -> Finding:
+    """Every alert evaluates without error, is not paused, and waits {for_seconds} seconds unless it is listed."""
+    seen = _known(files, live)
 
     def judge(rule: AlertRule) -> Item:
-        if rule.problem:
-            item: Item = failed("broken", rule.problem)
-        elif rule.for_seconds < limits.for_seconds and not rule.absence and plain_name(rule.name) not in limits.at_once:
-            item = warned("fires-at-once", f"`for` is {rule.for_seconds:g} s; {limits.for_seconds} s or more is steady")
-        elif rule.source is AlertSource.FILE:
-            item = warned("not-seen", "it parses; no Prometheus was seen evaluating it")
-        else:
-            item = passed("evaluates without error")
-        return _placed(item, rule, "healthy", now)
+        return _placed(_health(rule, limits), rule, "healthy", now)
 
     return each(told_apart(seen.rules), judge, missing=seen.missing, empty=_NONE, things="alerts")
 
 
-row.awaits(
-    "routed",
-    Requirement.ADVISORY,
-    rule="Every alert is routed to a receiver that has a configuration; CloudWatch alarms have their actions enabled.",
+def _health(rule: AlertRule, limits: Limits) -> Item:
+    if rule.problem:
+        return failed("broken", rule.problem)
+    if trouble := _trouble(rule):
+        return trouble
+    if rule.for_seconds < limits.for_seconds and not rule.absence and plain_name(rule.name) not in limits.at_once:
+        return warned("fires-at-once", f"`for` is {rule.for_seconds:g} s; {limits.for_seconds} s or more is steady")
+    if not isinstance(rule, LiveAlert):
+        return warned("not-seen", "it parses; nothing was seen evaluating it")
+    return passed(f"{rule.instance} evaluates it without error")
+
+
+def _trouble(rule: AlertRule) -> Item | None:
+    """What was seen to be wrong with its evaluation."""
+    if not isinstance(rule, LiveAlert):
+        return None
+    if rule.health is RuleHealth.ERROR:
+        return failed("error", f"its evaluation fails: {rule.last_error or 'no reason is given'}")
+    if rule.paused:
+        return failed("paused", "it is paused: it is not evaluated")
+    if rule.health is RuleHealth.UNKNOWN:
+        why = rule.last_error or "it was not evaluated yet, as after a restart"
+        return unknown(Cause.NO_DATA, f"{rule.instance} does not say how it is: {why}")
+    return None
+
+
+@row.advisory(
     remedy="""
     ```yaml
     route:
@@ -174,26 +257,85 @@ row.awaits(
       routes:
         - matchers: [service="payments", severity="critical"]
           receiver: payments-on-call
+    receivers:
+      - name: payments-on-call
+        pagerduty_configs: [{routing_key_file: /run/secrets/pagerduty}]
     ```
 
-    `amtool config routes test service=payments severity=critical` says where an alert goes.
-    """,
-    awaits="the Alertmanager probe",
+    `amtool config routes test service=payments severity=critical` says where an alert goes. A receiver without a
+    configuration tells nobody. In `scorecard.yaml`: `integrations: {alertmanager: [{name: main, url: ...}]}`.
+    """
 )
+def routed(seen: Routing) -> Finding:
+    """Every alert is routed to a receiver that has a configuration."""
+    return each(told_apart(seen.alerts), _routed, missing=seen.missing, things="alerts")
 
-row.awaits(
-    "can-fire",
-    Requirement.ADVISORY,
-    rule="The series that an alert's expression needs exist, or it asks for their absence.",
+
+def _routed(alert: RoutedAlert) -> Item:
+    if alert.unsent:
+        return failed("unsent", alert.unsent)
+    lost = [way for way in alert.ways if not way.reaches]
+    if lost and len(lost) == len(alert.ways):
+        names = ", ".join(dict.fromkeys(name for way in lost for name in way.silent))
+        return failed("black-hole", f"{alert.by} sends it to {names}, which tells nobody")
+    if lost:
+        first = lost[0]
+        where = ", ".join(first.silent)
+        return warned("may-be-lost", f"{alert.by} sends it to {where}, which tells nobody, when {first.when}")
+    names = ", ".join(dict.fromkeys(name for way in alert.ways for name in way.receivers))
+    muted = ", ".join(dict.fromkeys(name for way in alert.ways for name in way.muted))
+    return passed(f"{alert.by} sends it to {names}{f'; by time intervals {muted}' if muted else ''}")
+
+
+@row.advisory(
     remedy="Run the expression without its threshold: `promtool query instant URL EXPRESSION`. When it returns "
-    "nothing, the metric or a label is misspelt, or nobody exports it.",
-    awaits="the Prometheus probe",
+    "nothing, the metric or a label is misspelt, or nobody exports it. What is misspelt is named in the finding."
 )
+def can_fire(live: LiveAlerts, now: Now) -> Finding:
+    """The series that an alert's expression needs exist, or it asks for their absence."""
 
-row.awaits(
-    "actionable",
-    Requirement.ADVISORY,
-    rule="No alert fires for more than {firing_days} days or more than {firings_a_week} times a week.",
-    remedy="Raise the threshold, lengthen `for`, or delete the alert: what nobody acts on hides what somebody must.",
-    awaits="the Prometheus probe",
+    def judge(alert: LiveAlert) -> Item:
+        return _placed(_fires(alert), alert, "can-fire", now)
+
+    return each(told_apart(live.alerts), judge, missing=live.missing, empty=_NONE, things="alerts")
+
+
+def _fires(alert: LiveAlert) -> Item:
+    match alert.series:
+        case Series.FOUND:
+            return passed(alert.series_detail or "its expression finds series")
+        case Series.ABSENCE:
+            return passed("it asks for what is not there")
+        case Series.NONE:
+            return failed("no-series", alert.series_detail)
+        case Series.NO_LABELS:
+            return warned("no-labels", alert.series_detail)
+        case Series.NOTHING_LEFT:
+            return warned("nothing-left", alert.series_detail)
+        case _:
+            return unknown(alert.series_cause or Cause.NO_DATA, f"nobody could be asked: {alert.series_detail}")
+
+
+@row.advisory(
+    remedy="Raise the threshold, lengthen `for`, or delete the alert: what nobody acts on hides what somebody must."
 )
+def actionable(live: LiveAlerts, limits: Limits, now: Now) -> Finding:
+    """No alert fires for more than {firing_days} days or more than {firings_a_week} times a week."""
+
+    def judge(alert: LiveAlert) -> Item:
+        return _placed(_acted_on(alert, limits), alert, "actionable", now)
+
+    return each(told_apart(live.alerts), judge, missing=live.missing, empty=_NONE, things="alerts")
+
+
+def _acted_on(alert: LiveAlert, limits: Limits) -> Item:
+    days = alert.firing_seconds / 86_400
+    if days > limits.firing_days:
+        return failed("furniture", f"it has been firing for {days:.1f} days")
+    if alert.firings is not None and alert.firings > limits.firings_a_week:
+        return failed("flapping", f"it began to fire {alert.firings} times within a week")
+    if alert.firings_unknown is not None:
+        return unavailable(alert.firings_unknown)
+    if alert.firings is None:
+        return unknown(Cause.NO_DATA, f"{alert.instance} does not say how often it fired")
+    return passed(f"it began to fire {alert.firings} times within a week")

@@ -230,6 +230,11 @@ class Want(typing.NamedTuple):
     takes_unavailable: bool
     takes_absent: bool
 
+    @property
+    def optional(self) -> bool:
+        """Whether the check decides without it, whatever becomes of it."""
+        return self.takes_unavailable and self.takes_absent
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -262,10 +267,19 @@ class Check:
         return tuple(want.kind for want in self.wants)
 
     def in_scope(self, scope: Scope | None) -> bool:
-        """Whether `scorecard check --scope` asks it; without a scope everything is asked."""
+        """Whether `scorecard check --scope` asks it; without a scope everything is asked.
+
+        A source outside of the scope is in nobody's way where the check can do without it: it is not asked, and taken
+        for absent (`adr/0013-sources-outside-the-scope.md`).
+        """
         if scope is None:
             return True
-        return bool(self.wants) and all(want.kind.scope is scope for want in self.wants)
+        inside = [want for want in self.wants if want.kind.scope is scope]
+        return bool(inside) and all(want in inside or want.optional for want in self.wants)
+
+    def asked_in(self, scope: Scope | None) -> tuple[type[Evidence], ...]:
+        """The evidence that this scope asks for it."""
+        return tuple(want.kind for want in self.wants if scope is None or want.kind.scope is scope)
 
     @property
     def cadence(self) -> Cadence | None:

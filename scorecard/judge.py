@@ -148,7 +148,7 @@ def judge(
         if (rows is not None and row.id not in rows) or not asked or not decidable:
             not_asked.append(row.id)
             continue
-        results.append(_judge_row(row, asked, service, seen, now))
+        results.append(_judge_row(row, asked, service, seen, now, scope))
     times = [seen.observations[kind].at for kind in seen.observations]
     return Snapshot(
         service=service,
@@ -160,7 +160,9 @@ def judge(
     ).at(now)
 
 
-def _judge_row(row: ChecklistRow, asked: tuple[Check, ...], service: Service, seen: Seen, now: datetime) -> RowResult:
+def _judge_row(
+    row: ChecklistRow, asked: tuple[Check, ...], service: Service, seen: Seen, now: datetime, scope: Scope | None
+) -> RowResult:
     skipped = tuple(check.id for check in row.checks if check not in asked)
     exclusion = row.exclusion(service, now.date())
     if exclusion:
@@ -172,7 +174,7 @@ def _judge_row(row: ChecklistRow, asked: tuple[Check, ...], service: Service, se
             not_asked=skipped,
             exclusion=exclusion,
         )
-    checks = tuple(judge_check(row, check, service, seen, now) for check in asked)
+    checks = tuple(judge_check(row, check, service, seen, now, scope) for check in asked)
     return RowResult(id=row.id, weight=row.weight, status=row_status(checks), checks=checks, not_asked=skipped)
 
 
@@ -193,10 +195,12 @@ def row_status(checks: tuple[Judged, ...]) -> Status:
     return Status.PASS
 
 
-def judge_check(row: ChecklistRow, check: Check, service: Service, seen: Seen, now: datetime) -> Judged:
+def judge_check(
+    row: ChecklistRow, check: Check, service: Service, seen: Seen, now: datetime, scope: Scope | None = None
+) -> Judged:
     """Judge one check. Whatever it raises becomes `unknown: probe_error`; nothing else is affected."""
     try:
-        finding, resting_on = _find(row, check, service, seen, now)
+        finding, resting_on = _find(row, check, service, seen, now, scope)
         return _dress(row, check, finding, resting_on)
     except (KeyboardInterrupt, GeneratorExit):
         raise
@@ -217,7 +221,7 @@ def _words(error: BaseException) -> str:
 
 
 def _find(
-    row: ChecklistRow, check: Check, service: Service, seen: Seen, now: datetime
+    row: ChecklistRow, check: Check, service: Service, seen: Seen, now: datetime, scope: Scope | None
 ) -> tuple[Finding, tuple[Observation, ...]]:
     if service.type not in check.types:
         words = " and ".join(sorted(check.types))
@@ -228,7 +232,7 @@ def _find(
         name: service if hint is Service else now if hint is Now else row.limits for name, hint in check.values
     }
     resting_on = _observations(check, seen)
-    supplied = [(want, _supply(want, seen)) for want in check.wants]
+    supplied = [(want, _supply(want, seen, scope)) for want in check.wants]
     # Missing evidence decides before absent evidence: what could not be seen may hold the subject.
     for want, value in supplied:
         if isinstance(value, Unavailable) and not want.takes_unavailable:
@@ -275,14 +279,18 @@ def _observations(check: Check, seen: Seen) -> tuple[Observation, ...]:
     return tuple(seen.observations[kind] for kind in check.kinds if kind in seen.observations)
 
 
-def _supply(want: Want, seen: Seen) -> object:
+def _supply(want: Want, seen: Seen, scope: Scope | None) -> object:
+    if scope is not None and want.kind.scope is not scope:
+        return Absent(f"not asked in the scope {scope}")
     if seen.probed is not None and want.kind not in seen.probed:
         return Unavailable(Cause.NOT_SUPPORTED, f"no installed probe answers {want.kind.kind()}")
     observation = seen.observations.get(want.kind)
     if observation is None:
         return Unavailable(Cause.NO_DATA, "not measured yet")
-    if not want.windowed:
-        return observation.value
+    return _window(want, seen, observation) if want.windowed else observation.value
+
+
+def _window(want: Want, seen: Seen, observation: Observation) -> object:
     # A service of which the newest sample says "not configured" or "does not exist" has no history worth judging.
     if isinstance(observation.value, Absent) or (
         isinstance(observation.value, Unavailable) and observation.value.cause is Cause.NOT_CONFIGURED

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from scorecard.evidence.base import Evidence, Unavailable
-from scorecard.model import Cadence, Scope
+from scorecard.model import Cadence, Cause, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,8 @@ class AlertRunbook:
     page: RunbookPage | None = None
     silences: tuple[Silence, ...] = ()
     """Of the rule; the page has its own."""
+    cause: Cause | None = None
+    """Why nobody could read the page, where `found` is UNREADABLE."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +221,16 @@ class RepositoryHead(Evidence):
     files: int
 
 
-N = TypeVar("N", AlertRule, AlertRunbook)
+class Alert(Protocol):
+    """A dataclass with an alert's name."""
+
+    @property
+    def name(self) -> str:
+        """As its rule has it."""
+        ...
+
+
+N = TypeVar("N", bound=Alert)
 
 
 def told_apart(things: Sequence[N]) -> tuple[N, ...]:
@@ -233,7 +244,7 @@ def told_apart(things: Sequence[N]) -> tuple[N, ...]:
     for thing in things:
         seen[thing.name] += 1
         count = seen[thing.name]
-        apart.append(thing if count == 1 else replace(thing, name=f"{thing.name} #{count}"))
+        apart.append(thing if count == 1 else replace(thing, name=f"{thing.name} #{count}"))  # type: ignore[type-var] # a dataclass
     return tuple(apart)
 
 

@@ -33,10 +33,12 @@ def ask() -> Ask:
         *seen: Evidence,
         window: tuple[Evidence | Unavailable | Absent, ...] = (),
         kind: type[Evidence] | None = None,
+        absent: tuple[type[Evidence], ...] = (),
         service: Service | None = None,
         **limits: object,
     ) -> Judged:
         observations = {type(value): Observation(type(value), NOW, value) for value in seen}
+        observations |= {one: Observation(one, NOW, Absent("there is none")) for one in absent}
         windows = {}
         if window and kind:
             start = NOW - timedelta(minutes=len(window) - 1)

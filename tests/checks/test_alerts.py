@@ -10,7 +10,7 @@ import pytest
 
 from checks.alerts import row
 from scorecard.check import Row
-from scorecard.evidence import AlertRule, Alerts, AlertSource, Silence, Unavailable
+from scorecard.evidence import AlertRule, Alerts, AlertSource, LiveAlerts, Silence, Unavailable
 from scorecard.judge import Judged
 from scorecard.model import Cause, Status
 
@@ -36,6 +36,16 @@ def rule(name: str = "PaymentsDown", **changes: object) -> AlertRule:
 
 def alerts(*rules: AlertRule, **changes: object) -> Alerts:
     return Alerts(rules=rules, files=("alerts/a.yaml",), severities=SEVERITIES, **changes)
+
+
+@pytest.fixture
+def ask(ask: Ask) -> Ask:
+    """Of a service whose alerts stand in files alone."""
+
+    def of_files(row: Row, check: str, seen: Alerts, **more: object) -> Judged:
+        return ask(row, check, seen, absent=(LiveAlerts,), **more)
+
+    return of_files
 
 
 class TestExist:
@@ -115,24 +125,15 @@ class TestRunbookLink:
 
 
 class TestHealthy:
-    def test_a_rule_that_no_prometheus_was_seen_evaluating_warns(self, ask: Ask) -> None:
+    def test_a_rule_that_nothing_was_seen_evaluating_warns(self, ask: Ask) -> None:
         assert ask(row, "healthy", alerts(rule())).code == "not-seen"
-
-    def test_a_rule_that_a_prometheus_evaluates_passes(self, ask: Ask) -> None:
-        assert ask(row, "healthy", alerts(rule(source=AlertSource.PROMETHEUS))).status is Status.PASS
 
     def test_a_problem_fails(self, ask: Ask) -> None:
         assert ask(row, "healthy", alerts(rule(problem="unknown field 'fo'"))).status is Status.FAIL
 
     def test_a_short_wait_warns_unless_it_is_listed_or_asks_for_absence(self, ask: Ask) -> None:
-        hasty = rule(source=AlertSource.PROMETHEUS, for_seconds=30.0, absence=False)
+        hasty = rule(for_seconds=30.0, absence=False)
         assert ask(row, "healthy", alerts(hasty)).code == "fires-at-once"
-        assert ask(row, "healthy", alerts(hasty), at_once=("PaymentsDown",)).status is Status.PASS
-        assert ask(row, "healthy", alerts(hasty, hasty), at_once=("PaymentsDown",)).status is Status.PASS
-        assert ask(row, "healthy", alerts(dataclasses.replace(hasty, absence=True))).status is Status.PASS
-
-
-def test_what_needs_alertmanager_or_prometheus_says_so(waits: Callable[[Row, str], str]) -> None:
-    assert "Alertmanager" in waits(row, "routed")
-    assert "Prometheus" in waits(row, "can-fire")
-    assert "Prometheus" in waits(row, "actionable")
+        assert ask(row, "healthy", alerts(hasty), at_once=("PaymentsDown",)).code == "not-seen"
+        assert ask(row, "healthy", alerts(hasty, hasty), at_once=("PaymentsDown",)).code == "not-seen"
+        assert ask(row, "healthy", alerts(dataclasses.replace(hasty, absence=True))).code == "not-seen"

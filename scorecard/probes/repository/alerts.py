@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import re2
 
-from scorecard.evidence import AlertRule, Alerts, AlertSource, Answer, Evidence, Exhibit, Unavailable
+from scorecard.evidence import Absent, AlertRule, Alerts, AlertSource, Answer, Evidence, Exhibit, Unavailable
 from scorecard.model import Cause, Provenance, Service, ServiceKey
 from scorecard.probes import Upstream
 from scorecard.probes.repository.checkouts import NOT_CONFIGURED, Checkout, Holding, Repositories, inside, joined
@@ -22,7 +22,10 @@ _LIKELY = re2.compile(r"(?i)alert|rules?\b|prometheus|monitor|observab")
 _MAX_LOOKED_AT = 1_000
 _TEMPLATE = re2.compile(r"\{\{-?\s*(?:\$labels|\.Labels)\.([a-zA-Z_][a-zA-Z0-9_]*)\s*-?\}\}")
 
-_LINES = "spec:\n  alerts:\n    - files: deploy/alerts/*.yaml"
+_LINES = """spec:
+  alerts:
+    - files: deploy/alerts/*.yaml
+    - prometheus: {matchers: {service: SERVICE}}"""
 _NONE_FOUND = Unavailable(
     Cause.NOT_CONFIGURED, "the service names no alerts, and its repositories hold no rule file", lines=_LINES
 )
@@ -55,15 +58,14 @@ class AlertsProbe:
 
     def _answer(self, service: Service) -> Answer:
         globs = tuple(ref.files for ref in service.spec.alerts if ref.files)
-        elsewhere = tuple(_elsewhere(service))
-        if elsewhere and not globs:
-            return elsewhere[0]
+        if service.spec.alerts and not globs:
+            return Absent("the service names no rule files; its alerts are asked for where they are evaluated")
         if not service.spec.repositories:
             return NOT_CONFIGURED if globs or not service.spec.alerts else _NONE_FOUND
         holdings, unopened = self.repositories.of(service)
         if not holdings:
             return unopened[0]
-        found = _Found(missing=[*unopened, *elsewhere])
+        found = _Found(missing=[*unopened])
         matchers = _matchers(service)
         for holding in holdings:
             try:
@@ -80,18 +82,6 @@ class AlertsProbe:
             exhibits=tuple(found.exhibits),
             provenance=Provenance.CONFIGURED,
         )
-
-
-def _elsewhere(service: Service) -> Iterator[Unavailable]:
-    """Sources that the service names and this version does not ask."""
-    for ref in service.spec.alerts:
-        for name in ("prometheus", "grafana", "cloudwatch"):
-            if getattr(ref, name) is not None:
-                yield Unavailable(
-                    Cause.NOT_SUPPORTED,
-                    f"alerts in {name} are not asked by this version; rule files are",
-                    lines=_LINES,
-                )
 
 
 def _matchers(service: Service) -> Mapping[str, str]:

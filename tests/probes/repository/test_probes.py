@@ -15,7 +15,16 @@ from typing import Any, Protocol
 import pytest
 
 from scorecard.config import Config
-from scorecard.evidence import Alerts, DecisionRecords, RecordState, RepositoryHead, RunbookFound, Runbooks, Unavailable
+from scorecard.evidence import (
+    Absent,
+    Alerts,
+    DecisionRecords,
+    RecordState,
+    RepositoryHead,
+    RunbookFound,
+    Runbooks,
+    Unavailable,
+)
 from scorecard.model import AlertsRef, Cause, CloudWatchAlarms, PrometheusAlerts, Provenance, Repository, Service, Spec
 from scorecard.probes import Context, Upstream
 from scorecard.probes.repository import AlertsProbe, DecisionRecordsProbe, Repositories
@@ -267,14 +276,15 @@ class TestAlerts:
         matchers = AlertsRef(prometheus=PrometheusAlerts(matchers={"service": "payments"}))
         found = alerts("alerts/*.yaml", matchers)
         assert [rule.name for rule in found.rules] == ["ByLabel", "BySelector"]
-        assert [part.cause for part in found.missing] == [Cause.NOT_SUPPORTED], "the Prometheus itself was not asked"
+        assert found.missing == (), "the Prometheus is asked by another probe"
 
-    def test_sources_that_this_version_does_not_ask_are_not_supported(
-        self, repository: GitRepository, ask: Ask
-    ) -> None:
+    def test_alerts_that_are_evaluated_elsewhere_stand_in_no_file(self, repository: GitRepository, ask: Ask) -> None:
         repository.commit({"alerts/a.yaml": rules("A")})
-        answer = ask(Alerts, alerts=(AlertsRef(cloudwatch=CloudWatchAlarms(prefix="payments-")),))
-        assert (answer.cause, "cloudwatch" in answer.detail) == (Cause.NOT_SUPPORTED, True)
+        for ref in (
+            AlertsRef(cloudwatch=CloudWatchAlarms(prefix="payments-")),
+            AlertsRef(prometheus=PrometheusAlerts()),
+        ):
+            assert isinstance(ask(Alerts, alerts=(ref,)), Absent)
 
     def test_a_broken_file_is_missing_and_the_others_count(self, repository: GitRepository, alerts: Ask) -> None:
         repository.commit({"alerts/a.yaml": rules("A"), "alerts/b.yaml": "groups: [\n", "alerts/c.jsonnet": "{}"})
