@@ -24,7 +24,18 @@ from scorecard.check import (
     unknown,
     warned,
 )
-from scorecard.evidence import Alerts, ControlPath, Endpoint, HealthEndpoints, Reply, Sample, Unavailable, Window
+from scorecard.evidence import (
+    Absent,
+    Alerts,
+    ControlPath,
+    Endpoint,
+    HealthEndpoints,
+    LiveAlerts,
+    Reply,
+    Sample,
+    Unavailable,
+    Window,
+)
 from scorecard.evidence.samples import SampleKind, SeriesState, settle
 from scorecard.model import ServiceType
 
@@ -327,6 +338,9 @@ def _host(url: str) -> str:
         return ""
 
 
+_NO_ALERTS = "spec:\n  alerts:\n    - prometheus: {matchers: {service: SERVICE}}\n    - files: deploy/alerts/*.yaml"
+
+
 @row.required(
     remedy="""
     Let the service say that it is alive, and alert when it stops saying so:
@@ -346,14 +360,21 @@ def _host(url: str) -> str:
     """,
     types=_RUNS_ALONE,
 )
-def heartbeat(alerts: Alerts) -> Finding:
+def heartbeat(files: Alerts | Unavailable | Absent, live: LiveAlerts | Unavailable | Absent) -> Finding:
     """A service without endpoints has an alert that fires when it falls silent."""
-    watching = [rule for rule in alerts.rules if rule.absence and not rule.problem]
+    evaluated = live.alerts if isinstance(live, LiveAlerts) else ()
+    rules = (*evaluated, *(files.rules if isinstance(files, Alerts) else ()))
+    watching = [rule for rule in rules if rule.absence and not rule.problem]
     if watching:
         return passed(f"{watching[0].name} ({watching[0].where}) fires when the service falls silent")
-    if alerts.missing:
-        return unavailable(alerts.missing[0])
-    return failed("no-heartbeat", f"none of {len(alerts.rules)} alerts fires when the service falls silent")
+    for source in (files, live):
+        if isinstance(source, Unavailable):
+            return unavailable(source)
+        if not isinstance(source, Absent) and source.missing:
+            return unavailable(source.missing[0])
+    if isinstance(files, Absent) and isinstance(live, Absent):
+        return unknown(Cause.NOT_CONFIGURED, "the service names no alerts", lines=_NO_ALERTS)
+    return failed("no-heartbeat", f"none of {len(rules)} alerts fires when the service falls silent")
 
 
 @row.advisory(

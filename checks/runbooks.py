@@ -19,7 +19,7 @@ from scorecard.check import (
     unknown,
     warned,
 )
-from scorecard.evidence import AlertRunbook, RunbookFound, RunbookPage, Runbooks
+from scorecard.evidence import Absent, AlertRunbook, RunbookFound, RunbookPage, RunbookPages, Runbooks, Unavailable
 from scorecard.evidence.repository import plain_name, told_apart
 from scorecard.silencing import heed
 
@@ -89,6 +89,53 @@ def _judged(check: str, now: Now, on_page: Callable[[AlertRunbook, RunbookPage],
     return judge
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Every alert with its runbook, from wherever it was read."""
+
+    links: tuple[AlertRunbook, ...]
+    missing: tuple[Unavailable, ...]
+    orphans: tuple[str, ...]
+    history_missing: tuple[Unavailable, ...]
+
+
+def _seen(files: Runbooks | Unavailable | Absent, pages: RunbookPages | Unavailable | Absent) -> _Seen:
+    """Both sources as one: what a file's alert leads to on a site stands in place of its question."""
+    missing: list[Unavailable] = []
+    for source in (files, pages):
+        if isinstance(source, Unavailable):
+            missing.append(source)
+        elif not isinstance(source, Absent):
+            missing += source.missing
+    if isinstance(files, Absent) and isinstance(pages, Absent):
+        missing.append(Unavailable(Cause.NOT_CONFIGURED, "the service names no alerts", lines=_LINES))
+    mine = files.links if isinstance(files, Runbooks) else ()
+    more = pages.links if isinstance(pages, RunbookPages) else ()
+    answered = {_identity(link): link for link in more}
+    filled_in = {link.name for link in more if link.found is not RunbookFound.TEMPLATE}
+    links = [
+        answered.get(_identity(link), link) if link.found is RunbookFound.NOT_ASKED else link
+        for link in mine
+        if not (link.found is RunbookFound.TEMPLATE and link.name in filled_in)
+    ]
+    known = {_identity(link) for link in mine}
+    links += [link for link in more if _identity(link) not in known]
+    read = [one for one in (pages, files) if isinstance(one, Runbooks | RunbookPages)]
+    return _Seen(
+        links=tuple(links),
+        missing=tuple(missing),
+        orphans=read[0].orphans if read else (),
+        history_missing=tuple(why for one in read for why in one.history_missing),
+    )
+
+
+def _identity(link: AlertRunbook) -> tuple[str, str]:
+    return link.name, link.url
+
+
+_LINES = "spec:\n  alerts:\n    - prometheus: {matchers: {service: SERVICE}}\n    - files: deploy/alerts/*.yaml"
+
+
 def _no_page(link: AlertRunbook) -> Item:
     if link.found is RunbookFound.TEMPLATE:
         return warned("template", f"its page is only known when it fires: {link.url} ({link.where})")
@@ -101,11 +148,11 @@ def _not_read(link: AlertRunbook) -> Item:
     cause = {
         RunbookFound.NOT_ASKED: Cause.NOT_SUPPORTED,
         RunbookFound.SIGN_IN: Cause.ACCESS_DENIED,
-    }.get(link.found, Cause.BAD_RESPONSE)
+    }.get(link.found, link.cause or Cause.BAD_RESPONSE)
     return unknown(cause, f"{link.url or 'its link'} was not read: {link.detail} ({link.where})")
 
 
-def _with_orphans(finding: Finding, seen: Runbooks) -> Finding:
+def _with_orphans(finding: Finding, seen: _Seen) -> Finding:
     """The finding, with the runbooks that no alert leads to as information."""
     if not seen.orphans:
         return finding
@@ -132,10 +179,12 @@ _SHOWN = 5
     spec:
       runbooks: [runbooks/, https://runbooks.example.net/]
     ```
-    """
+    """,
+    version=2,
 )
-def resolve(seen: Runbooks, now: Now) -> Finding:
-    """Every alert's runbook leads to a file or page that is there, and whose fragment exists."""
+def resolve(files: Runbooks | Unavailable | Absent, pages: RunbookPages | Unavailable | Absent, now: Now) -> Finding:
+    """Every alert's runbook leads to a file or a page that is there, not a catch-all, and whose fragment exists."""
+    seen = _seen(files, pages)
 
     def judge(link: AlertRunbook) -> Item:
         return heed(_resolved(link), link.silences, "runbooks/resolve", now)
@@ -159,9 +208,12 @@ def _resolved(link: AlertRunbook) -> Item:
             return _not_read(link)
 
 
-@row.required(remedy="Write the alert's exact name into its page, best as the title:\n" + _PAGE)
-def name_the_alert(seen: Runbooks, now: Now) -> Finding:
+@row.required(remedy="Write the alert's exact name into its page, best as the title:\n" + _PAGE, version=2)
+def name_the_alert(
+    files: Runbooks | Unavailable | Absent, pages: RunbookPages | Unavailable | Absent, now: Now
+) -> Finding:
     """Every alert's page mentions the alert by its exact name."""
+    seen = _seen(files, pages)
 
     def judge(link: AlertRunbook, page: RunbookPage) -> Item:
         name = plain_name(link.name)
@@ -173,10 +225,14 @@ def name_the_alert(seen: Runbooks, now: Now) -> Finding:
 
 
 @row.required(
-    remedy="Give the page these five headings, a command or numbered steps, and fill in what was left open:\n" + _PAGE
+    remedy="Give the page these five headings, a command or numbered steps, and fill in what was left open:\n" + _PAGE,
+    version=2,
 )
-def sections(seen: Runbooks, limits: Limits, now: Now) -> Finding:
+def sections(
+    files: Runbooks | Unavailable | Absent, pages: RunbookPages | Unavailable | Absent, limits: Limits, now: Now
+) -> Finding:
     """Each page has meaning, impact, diagnosis, mitigation, escalation ({words} words each), steps, no placeholder."""
+    seen = _seen(files, pages)
 
     def judge(link: AlertRunbook, page: RunbookPage) -> Item:
         thin = [name for name in limits.sections if page.sections.get(name, 0) < limits.words]
@@ -197,10 +253,14 @@ def sections(seen: Runbooks, limits: Limits, now: Now) -> Finding:
 
 
 @row.advisory(
-    remedy="Go through the page after each drill, and put the day into its front matter: `last_reviewed: 2026-11-24`."
+    remedy="Go through the page after each drill, and put the day into its front matter: `last_reviewed: 2026-11-24`.",
+    version=2,
 )
-def fresh(seen: Runbooks, limits: Limits, now: Now) -> Finding:
+def fresh(
+    files: Runbooks | Unavailable | Absent, pages: RunbookPages | Unavailable | Absent, limits: Limits, now: Now
+) -> Finding:
     """Every alert's page was reviewed or changed within {fresh_days} days."""
+    seen = _seen(files, pages)
     today = now.date()
 
     def judge(link: AlertRunbook, page: RunbookPage) -> Item:  # noqa: ARG001 - one form for all judges
@@ -218,10 +278,12 @@ def fresh(seen: Runbooks, limits: Limits, now: Now) -> Finding:
 
 
 @row.advisory(
-    remedy="Mend the links that lead nowhere; `[dashboards](../docs/dashboards.md)` is relative to the page's folder."
+    remedy="Mend the links that lead nowhere; `[dashboards](../docs/dashboards.md)` is relative to the page's folder.",
+    version=2,
 )
-def links(seen: Runbooks, now: Now) -> Finding:
-    """The relative links on every alert's page lead somewhere."""
+def links(files: Runbooks | Unavailable | Absent, pages: RunbookPages | Unavailable | Absent, now: Now) -> Finding:
+    """The links on every alert's page that stay on its site or in its repository lead somewhere."""
+    seen = _seen(files, pages)
 
     def judge(link: AlertRunbook, page: RunbookPage) -> Item:  # noqa: ARG001 - one form for all judges
         if not page.broken_links:

@@ -275,10 +275,10 @@ def measure(
     for service in services:
         for row in checklist(service).rows:
             if rows is None or row.id in rows:
-                kinds |= {kind for check in row.checks if check.in_scope(scope) for kind in check.kinds}
+                kinds |= {kind for check in row.checks if check.in_scope(scope) for kind in check.asked_in(scope)}
     todo = set(kinds)
     while todo:
-        todo = set(runner.upstream_of(todo)) - kinds
+        todo = {kind for kind in runner.upstream_of(todo) if scope is None or kind.scope is scope} - kinds
         kinds |= todo
     asked = runner.ask(services, {}, frozenset(kinds) & runner.probed, progress=progress, at_once=True)
     results: list[tuple[Snapshot, Mapping[str, Observation]]] = []

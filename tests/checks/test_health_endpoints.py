@@ -20,7 +20,10 @@ from scorecard.evidence import (
     ControlPath,
     Endpoint,
     HealthEndpoints,
+    LiveAlert,
+    LiveAlerts,
     Reply,
+    RuleHealth,
     Unavailable,
 )
 from scorecard.judge import Judged
@@ -348,7 +351,18 @@ def alert(name: str = "WorkerSilent", **more: object) -> AlertRule:
     ],
 )
 def test_a_worker_needs_an_alert_that_fires_when_it_falls_silent(ask: Ask, alerts: Alerts, status: str) -> None:
-    assert ask(row, "heartbeat", alerts, service=WORKER).status.value == status
+    assert ask(row, "heartbeat", alerts, absent=(LiveAlerts,), service=WORKER).status.value == status
+
+
+def test_an_alert_that_a_prometheus_evaluates_is_a_heartbeat_too(ask: Ask) -> None:
+    silent = {"instance": "prometheus/main", "belongs": "its label", "health": RuleHealth.OK}
+    whole = alert(absence=True)
+    fields = {field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)}
+    live = LiveAlerts(alerts=(LiveAlert(**{**fields, **silent}),))
+    assert ask(row, "heartbeat", live, absent=(Alerts,), service=WORKER).status is Status.PASS
+    assert ask(row, "heartbeat", LiveAlerts(alerts=()), absent=(Alerts,), service=WORKER).status is Status.FAIL
+    assert ask(row, "heartbeat", absent=(Alerts, LiveAlerts), service=WORKER).status is Status.UNKNOWN
+    assert ask(row, "heartbeat", Alerts(rules=()), service=WORKER).status is Status.UNKNOWN, "live is not known"
 
 
 def test_a_worker_is_not_asked_for_endpoints_and_a_web_service_not_for_a_heartbeat(ask: Ask) -> None:

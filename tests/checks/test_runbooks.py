@@ -9,7 +9,8 @@ from datetime import date
 import pytest
 
 from checks.runbooks import row
-from scorecard.evidence import AlertRunbook, RunbookFound, RunbookPage, Runbooks, Silence, Unavailable
+from scorecard.check import Row
+from scorecard.evidence import AlertRunbook, RunbookFound, RunbookPage, RunbookPages, Runbooks, Silence, Unavailable
 from scorecard.judge import Judged
 from scorecard.model import Cause, Status
 
@@ -48,6 +49,16 @@ def page(**changes: object) -> AlertRunbook:
 
 def runbooks(*links: AlertRunbook, **changes: object) -> Runbooks:
     return Runbooks(links=links, **changes)
+
+
+@pytest.fixture
+def ask(ask: Ask) -> Ask:
+    """Of a service whose runbooks stand in its repositories."""
+
+    def of_files(row: Row, check: str, seen: Runbooks, **more: object) -> Judged:
+        return ask(row, check, seen, absent=(RunbookPages,), **more)
+
+    return of_files
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -29,8 +29,8 @@ RUN_SECONDS = 180.0
 """How long one instance is asked in a run; the next run comes after 15 minutes."""
 GIVE_UP_AFTER = 2
 """Questions in a row without an answer, after which nothing more is asked of an instance in this run."""
-LONGEST_GET = 6_000
-"""Characters of a query that goes into an address; a longer one is posted."""
+LONGEST_GET = 3_000
+"""Characters of a query that goes into an address, of which the policy takes 4,096; a longer one is posted."""
 _WORDS = 300
 _CAUSES = {
     401: Cause.ACCESS_DENIED,

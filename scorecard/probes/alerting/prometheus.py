@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 from scorecard.evidence import Unavailable
 from scorecard.evidence.alerting import RuleHealth
 from scorecard.model import Cause
-from scorecard.probes.alerting.lane import LONGEST_GET, Lane, NoAnswerError
+from scorecard.probes.alerting.lane import Lane, NoAnswerError
 
 MARK = "scorecard_part"
 """The label by which the parts of one query are told apart in its answer."""
 _PARTS = 50
 """Expressions in one query."""
-_LONGEST_PART = LONGEST_GET // 2
-"""Characters of the expressions in one query, before they are encoded for an address."""
+_LONGEST_BATCH = 8_000
+"""Characters of the expressions in one query; long ones are posted."""
 
 T = TypeVar("T")
 
@@ -327,7 +327,7 @@ def _batches(expressions: Sequence[str]) -> Iterator[tuple[str, ...]]:
     batch: list[str] = []
     size = 0
     for one in expressions:
-        if batch and (len(batch) == _PARTS or size + len(one) > _LONGEST_PART):
+        if batch and (len(batch) == _PARTS or size + len(one) > _LONGEST_BATCH):
             yield tuple(batch)
             batch, size = [], 0
         batch.append(one)

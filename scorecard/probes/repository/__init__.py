@@ -1,8 +1,8 @@
-"""Repositories, read as objects at the head of a branch: decision records, rule files, runbooks.
+"""Repositories, read as objects at the head of a branch: decision records, rule files, runbooks; and runbooks on sites.
 
 Everything in a repository is hostile until it was parsed, and parsing happens in a child process with limits
-(`isolation`, `child`). Modules that run there are `objects`, `history`, `markdown`, `records`, `rules`, `pages`;
-cloning has a child of its own (`fetching`).
+(`isolation`, `child`). Modules that run there are `objects`, `history`, `markdown`, `html`, `records`, `rules`,
+`pages`; cloning has a child of its own (`fetching`).
 """
 
 from __future__ import annotations
@@ -11,18 +11,34 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from scorecard.egress.own import configured_policy
+from scorecard.egress.prober import Prober, ProberSettings
+from scorecard.egress.resolver import Resolver
 from scorecard.probes.repository.alerts import AlertsProbe
 from scorecard.probes.repository.checkouts import Credential, Repositories
 from scorecard.probes.repository.decision_records import DecisionRecordsProbe
 from scorecard.probes.repository.head import RepositoryHeadProbe
 from scorecard.probes.repository.runbooks import RunbooksProbe
+from scorecard.probes.repository.site_pages import RunbookPagesProbe
+from scorecard.probes.repository.sites import Sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from scorecard.probes import Context, Probe
 
-__all__ = ["AlertsProbe", "DecisionRecordsProbe", "Repositories", "RepositoryHeadProbe", "RunbooksProbe", "probes"]
+_PAGES_AT_ONCE = 16
+"""Requests under way to sites of runbooks: one wiki serves most of them."""
+
+__all__ = [
+    "AlertsProbe",
+    "DecisionRecordsProbe",
+    "Repositories",
+    "RepositoryHeadProbe",
+    "RunbookPagesProbe",
+    "RunbooksProbe",
+    "probes",
+]
 
 
 def probes(context: Context) -> tuple[Probe, ...]:
@@ -39,7 +55,22 @@ def probes(context: Context) -> tuple[Probe, ...]:
         DecisionRecordsProbe(repositories),
         AlertsProbe(repositories, _severities(context.config)),
         RunbooksProbe(repositories),
+        RunbookPagesProbe(repositories, _sites(context)),
     )
+
+
+def _sites(context: Context) -> Sites:
+    """What asks for pages of sites, under the address policy of the health probes."""
+    config = context.config
+    probing = config.probing
+    seconds = probing.timeout.total_seconds()
+    resolver = Resolver(deadline=seconds)
+    policy = configured_policy(
+        probing.allow, store=config.store_address().reveal(), listen=config.server.listen, resolver=resolver
+    )
+    ca_file = str(probing.ca_file) if probing.ca_file else None
+    settings = ProberSettings(timeout=probing.timeout, concurrency=_PAGES_AT_ONCE, ca_file=ca_file)
+    return Sites(Prober(policy, resolver, settings, context.clock))
 
 
 def _severities(config: Any) -> Mapping[str, tuple[str, ...]]:  # noqa: ANN401 - the context holds it as Any

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from scorecard.probes.repository import questions as q
 from scorecard.probes.repository.history import find_structure, last_changed
+from scorecard.probes.repository.html import read_html
+from scorecard.probes.repository.markdown import read_page
 from scorecard.probes.repository.objects import list_files, locate, read_text
-from scorecard.probes.repository.pages import parse_page
+from scorecard.probes.repository.pages import parse_page, parsed
 from scorecard.probes.repository.records import parse_record
 from scorecard.probes.repository.rules import parse_rules
 
@@ -25,6 +27,11 @@ def _page(question: q.ReadPage) -> q.ParsedPage:
     return parse_page(read_text(question.file), question.file.path, fragment=question.fragment, alerts=question.alerts)
 
 
+def _site_page(question: q.ReadSitePage) -> q.ParsedPage:
+    read = read_html if question.html else read_page
+    return parsed(read(question.text), question.url, fragment=question.fragment, alerts=question.alerts)
+
+
 def _text(question: q.ReadText) -> q.Text:
     return q.Text(read_text(question.file))
 
@@ -38,4 +45,5 @@ ANSWERS: Final[Mapping[str, tuple[type[Any], Callable[[Any], object]]]] = {
     "ReadRecord": (q.ReadRecord, _record),
     "ReadRules": (q.ReadRules, _rules),
     "ReadPage": (q.ReadPage, _page),
+    "ReadSitePage": (q.ReadSitePage, _site_page),
 }

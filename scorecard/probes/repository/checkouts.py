@@ -270,6 +270,18 @@ class Repositories:
         self._lock = threading.Lock()
         self._opened: dict[tuple[str, str], tuple[float, Checkout | UnreadableError]] = {}
 
+    def read_elsewhere(self, question: Any, answer: type[T]) -> T:  # noqa: ANN401 - a question about no repository
+        """Have the child read a text that came from somewhere else.
+
+        Raises:
+            UnreadableError: when it cannot be read.
+        """
+        known: T | None = self._remembered.get(question)
+        if known is None:
+            known = self._worker.ask(question, answer)
+            self._remembered.put(question, known)
+        return known
+
     def close(self) -> None:
         """End the children."""
         self._worker.close()

@@ -133,7 +133,11 @@ _MANY = 2_000
 
 def parse_page(text: str, path: str, *, fragment: str = "", alerts: Sequence[str] = ()) -> ParsedPage:
     """What a runbook holds, and which of the alerts it mentions. Never raises for any text."""
-    page = read_page(text)
+    return parsed(read_page(text), path, fragment=fragment, alerts=alerts)
+
+
+def parsed(page: Page, path: str, *, fragment: str = "", alerts: Sequence[str] = ()) -> ParsedPage:
+    """The same of a page that was read already."""
     part = _part(page, fragment)
     sections: dict[str, int] = {}
     for kinds, section in _kinds(part):

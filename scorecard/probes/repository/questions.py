@@ -210,6 +210,19 @@ class ReadPage:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadSitePage:
+    """A runbook that a site answered with, or the part of it that a link's fragment names."""
+
+    text: str
+    url: str
+    html: bool
+    """Otherwise it is read as Markdown."""
+    fragment: str = ""
+    alerts: tuple[str, ...] = ()
+    """Names to look for."""
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedPage:
     """A runbook as its text has it."""
 
@@ -247,4 +260,15 @@ class Fetched:
     commit: str
 
 
-Question = Locate | ListFiles | LastChanged | FindStructure | ReadRecord | ReadText | ReadRules | ReadPage | Fetch
+Question = (
+    Locate
+    | ListFiles
+    | LastChanged
+    | FindStructure
+    | ReadRecord
+    | ReadText
+    | ReadRules
+    | ReadPage
+    | ReadSitePage
+    | Fetch
+)

@@ -47,7 +47,7 @@ class _Spot:
 
 
 @dataclass(slots=True)
-class _Search:
+class Search:
     """The search for the runbooks of one service."""
 
     service: Service
@@ -97,15 +97,15 @@ class RunbooksProbe:
         holdings, unopened = self.repositories.of(service)
         if not holdings:
             return unopened[0]
-        search = _Search(service, holdings, alerts.rules)
+        search = Search(service, holdings, alerts.rules)
         missing = [*alerts.missing, *unopened]
         try:
-            links = tuple(_follow(search, rule) for rule in alerts.rules)
-            orphans = tuple(_orphans(search))
+            links = tuple(follow(search, rule) for rule in alerts.rules)
+            orphans = tuple(orphans_of(search))
         except UnreadableError as error:
             return Unavailable(error.cause, error.detail)
         return Runbooks(
-            links=_dated(search, links),
+            links=dated(search, links),
             orphans=orphans,
             missing=tuple(missing),
             history_missing=tuple(search.history_missing),
@@ -121,8 +121,9 @@ class RunbooksProbe:
 # --- one alert -------------------------------------------------------------------------------------------------------
 
 
-def _follow(search: _Search, rule: AlertRule) -> AlertRunbook:
-    url = rule.rendered_runbook_url or rule.runbook_url
+def follow(search: Search, rule: AlertRule | AlertRunbook) -> AlertRunbook:
+    """Where the link of a rule leads; or that of another service's alert, which was found to lead here."""
+    url = rule.url if isinstance(rule, AlertRunbook) else rule.rendered_runbook_url or rule.runbook_url
     if not url:
         return _ended(rule, url, RunbookFound.NO_LINK)
     if "{{" in url:
@@ -132,7 +133,7 @@ def _follow(search: _Search, rule: AlertRule) -> AlertRunbook:
         case Relative(path):
             spot = _relative(search, rule, path)
             lost = RunbookFound.NOT_FOUND, f"no file {path!r} in the service's repositories"
-        # A base address that the service names comes first: it may be the forge's page of a checkout without remote.
+        # A base address that the service names comes first: it may be the forge's own page of a local checkout.
         case InRepository() | Elsewhere() if below_base(url, search.bases) is not None:
             spot, lost = _on_site(search, url)
         case InRepository(identity, rest):
@@ -147,14 +148,14 @@ def _follow(search: _Search, rule: AlertRule) -> AlertRunbook:
 
 
 def _ended(
-    rule: AlertRule, url: str, found: RunbookFound, detail: str = "", page: RunbookPage | None = None
+    rule: AlertRule | AlertRunbook, url: str, found: RunbookFound, detail: str = "", page: RunbookPage | None = None
 ) -> AlertRunbook:
     return AlertRunbook(
         name=rule.name, where=rule.where, url=url, found=found, detail=detail, page=page, silences=rule.silences
     )
 
 
-def _at(search: _Search, rule: AlertRule, url: str, spot: _Spot, fragment: str) -> AlertRunbook:
+def _at(search: Search, rule: AlertRule | AlertRunbook, url: str, spot: _Spot, fragment: str) -> AlertRunbook:
     checkout = spot.holding.checkout
     search.used.add((checkout.label, spot.file.path))
     try:
@@ -167,7 +168,7 @@ def _at(search: _Search, rule: AlertRule, url: str, spot: _Spot, fragment: str) 
     return _ended(rule, url, RunbookFound.FOUND, spot.file.path, page)
 
 
-def _relative(search: _Search, rule: AlertRule, path: str) -> _Spot | None:
+def _relative(search: Search, rule: AlertRule | AlertRunbook, path: str) -> _Spot | None:
     """A path, from the service's folder, from the top, or from beside the rule file."""
     beside = posixpath.dirname(rule.where.rpartition(":")[0].rpartition(":")[2])
     for holding in search.holdings:
@@ -177,7 +178,7 @@ def _relative(search: _Search, rule: AlertRule, path: str) -> _Spot | None:
     return None
 
 
-def _on_forge(search: _Search, identity: str, rest: str) -> tuple[_Spot | None, tuple[RunbookFound, str]]:
+def _on_forge(search: Search, identity: str, rest: str) -> tuple[_Spot | None, tuple[RunbookFound, str]]:
     known = [holding for holding in search.holdings if identity in holding.checkout.names]
     if not known:
         return None, (RunbookFound.NOT_ASKED, f"{identity} is none of the service's repositories")
@@ -188,7 +189,7 @@ def _on_forge(search: _Search, identity: str, rest: str) -> tuple[_Spot | None, 
     return None, (RunbookFound.NOT_FOUND, f"{identity} has no file {rest.partition('/')[2] or rest!r}")
 
 
-def _on_site(search: _Search, address: str) -> tuple[_Spot | None, tuple[RunbookFound, str]]:
+def _on_site(search: Search, address: str) -> tuple[_Spot | None, tuple[RunbookFound, str]]:
     """A page of a site that is made from the repository's runbooks, by a base address that the service names."""
     rest = below_base(address, search.bases)
     if rest is None:
@@ -260,7 +261,7 @@ def _leads_somewhere(checkout: Checkout, path: str) -> bool:
     return inside(path) and (checkout.holds(path) or any(checkout.file(page) is not None for page in pages_of(path)))
 
 
-def _orphans(search: _Search) -> Iterator[str]:
+def orphans_of(search: Search) -> Iterator[str]:
     """Runbooks in the service's folders that no alert leads to."""
     for holding in search.holdings:
         seen: set[str] = set()
@@ -274,7 +275,7 @@ def _orphans(search: _Search) -> Iterator[str]:
                     yield path
 
 
-def _dated(search: _Search, links: tuple[AlertRunbook, ...]) -> tuple[AlertRunbook, ...]:
+def dated(search: Search, links: tuple[AlertRunbook, ...]) -> tuple[AlertRunbook, ...]:
     """The links with their pages' dates: the newer of what the page says and of its last commit."""
     changed: dict[str, date] = {}
     for holding in search.holdings:
@@ -284,7 +285,7 @@ def _dated(search: _Search, links: tuple[AlertRunbook, ...]) -> tuple[AlertRunbo
     return tuple(_with_date(link, changed) for link in links)
 
 
-def _changed(search: _Search, holding: Holding, paths: Sequence[str]) -> Mapping[str, date]:
+def _changed(search: Search, holding: Holding, paths: Sequence[str]) -> Mapping[str, date]:
     try:
         changes = holding.checkout.changes(paths)
     except UnreadableError as error:

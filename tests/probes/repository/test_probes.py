@@ -22,6 +22,7 @@ from scorecard.evidence import (
     RecordState,
     RepositoryHead,
     RunbookFound,
+    RunbookPages,
     Runbooks,
     Unavailable,
 )
@@ -200,7 +201,7 @@ class TestNothingToRead:
         (entry,) = entry_points(group="scorecard.probes", name="repository")
         context = Context(config=Config(), clock=lambda: NOW, cache=tmp_path / "cache", base=tmp_path)
         made = entry.load()(context)
-        assert [probe.answers for probe in made] == [RepositoryHead, DecisionRecords, Alerts, Runbooks]
+        assert [probe.answers for probe in made] == [RepositoryHead, DecisionRecords, Alerts, Runbooks, RunbookPages]
         assert made[2].severities["page"] == ("critical", "page")
         assert made[3].needs == (Alerts,)
 
