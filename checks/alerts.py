@@ -31,6 +31,7 @@ from scorecard.evidence import (
     Unavailable,
 )
 from scorecard.evidence.repository import plain_name, told_apart
+from scorecard.model import Status
 from scorecard.silencing import heed
 
 
@@ -120,8 +121,9 @@ def _known(files: Alerts | Unavailable | Absent, live: LiveAlerts | Unavailable 
     return _Known((*alerts, *kept), tuple(missing), severities, len(files.files) if isinstance(files, Alerts) else 0)
 
 
-def _identity(rule: AlertRule) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return rule.name, tuple(sorted(rule.labels.items()))
+def _identity(rule: AlertRule) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """What a rule has in common with itself elsewhere; the severity too, which a template may have filled in."""
+    return plain_name(rule.name), rule.severity, tuple(sorted(rule.labels.items()))
 
 
 _LINES = "spec:\n  alerts:\n    - prometheus: {matchers: {service: SERVICE}}\n    - files: deploy/alerts/*.yaml"
@@ -216,9 +218,15 @@ def healthy(
 ) -> Finding:
     """Every alert evaluates without error, is not paused, and waits {for_seconds} seconds unless it is listed."""
     seen = _known(files, live)
+    broken = {_identity(rule): rule for rule in (files.rules if isinstance(files, Alerts) else ()) if rule.problem}
 
     def judge(rule: AlertRule) -> Item:
-        return _placed(_health(rule, limits), rule, "healthy", now)
+        item = _health(rule, limits)
+        twin = broken.get(_identity(rule))
+        # Where nobody says how it is evaluated, what is wrong in its file is still wrong.
+        if item.status is Status.UNKNOWN and twin is not None:
+            rule, item = twin, _health(twin, limits)
+        return _placed(item, rule, "healthy", now)
 
     return each(told_apart(seen.rules), judge, missing=seen.missing, empty=_NONE, things="alerts")
 

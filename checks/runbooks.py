@@ -81,7 +81,7 @@ def _judged(check: str, now: Now, on_page: Callable[[AlertRunbook, RunbookPage],
 
     def judge(link: AlertRunbook) -> Item:
         page = link.page
-        if page is None or link.found is RunbookFound.UNREADABLE:
+        if page is None or link.found not in {RunbookFound.FOUND, RunbookFound.NO_FRAGMENT}:
             return _no_page(link)
         silences = (*link.silences, *page.silences)
         return heed(on_page(link, page), silences, f"runbooks/{check}", now)
@@ -111,15 +111,16 @@ def _seen(files: Runbooks | Unavailable | Absent, pages: RunbookPages | Unavaila
         missing.append(Unavailable(Cause.NOT_CONFIGURED, "the service names no alerts", lines=_LINES))
     mine = files.links if isinstance(files, Runbooks) else ()
     more = pages.links if isinstance(pages, RunbookPages) else ()
-    answered = {_identity(link): link for link in more}
+    answered = {_identity(link) for link in more}
     filled_in = {link.name for link in more if link.found is not RunbookFound.TEMPLATE}
-    links = [
-        answered.get(_identity(link), link) if link.found is RunbookFound.NOT_ASKED else link
+    # Only a question gives way to its answer: a verdict that was hidden would come to light when another is lost.
+    open_questions = [
+        link
         for link in mine
-        if not (link.found is RunbookFound.TEMPLATE and link.name in filled_in)
+        if (link.found is RunbookFound.NOT_ASKED and _identity(link) in answered)
+        or (link.found is RunbookFound.TEMPLATE and link.name in filled_in)
     ]
-    known = {_identity(link) for link in mine}
-    links += [link for link in more if _identity(link) not in known]
+    links = [*(link for link in mine if link not in open_questions), *more]
     read = [one for one in (pages, files) if isinstance(one, Runbooks | RunbookPages)]
     return _Seen(
         links=tuple(links),

@@ -143,7 +143,7 @@ def less(draw: st.DrawFn, known: dict[type[Any], Answer]) -> dict[type[Any], Ans
 
 
 @pytest.mark.parametrize(("row", "check"), CHECKS, ids=[f"{row.id}/{check}" for row, check in CHECKS])
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_evidence_that_is_lost_raises_no_finding(row: Row, check: str, data: st.DataObject) -> None:
     known: dict[type[Any], Answer] = {
