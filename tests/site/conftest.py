@@ -34,10 +34,12 @@ from scorecard.evidence import (
     Evidence,
     Exhibit,
     HealthEndpoints,
+    LiveAlerts,
     RecordState,
     Reply,
     RunbookFound,
     RunbookPage,
+    RunbookPages,
     Runbooks,
     Unavailable,
 )
@@ -65,7 +67,7 @@ from scorecard.telemetry import Telemetry
 from scorecard.work import Worker, items
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-KINDS = (HealthEndpoints, ControlPath, Alerts, Runbooks, DecisionRecords)
+KINDS = (HealthEndpoints, ControlPath, Alerts, LiveAlerts, Runbooks, RunbookPages, DecisionRecords)
 PERIODS = {
     Cadence.LIVE: timedelta(seconds=60),
     Cadence.PLATFORM: timedelta(minutes=15),
@@ -252,6 +254,10 @@ class Estate:
         for item in seen:
             kind, answer = item if isinstance(item, tuple) else (type(item), item)
             self.answers[service.key, kind] = answer
+            # A service that names rule files alone has no live alerts, and no page of theirs.
+            if kind is Alerts:
+                for other in (LiveAlerts, RunbookPages):
+                    self.answers.setdefault((service.key, other), Absent("the service names rule files alone"))
         return service
 
     def sync(self) -> None:
