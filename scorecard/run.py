@@ -149,14 +149,28 @@ class Runner:
         for key, value in self._guarded(probe, services, upstream):
             if key in waiting:
                 waiting.discard(key)
-                state[key].take(Observation(probe.answers, self._clock(), value))
-                self._telemetry.probe(probe.name, _outcome(value))
+                self._telemetry.probe(probe.name, self._taken(probe, key, value, state[key]))
                 if progress:
                     progress(probe.name, len(services) - len(waiting), len(services))
         for key in waiting:
             missing = Unavailable(Cause.PROBE_ERROR, f"the probe {probe.name} gave no answer for {key}")
             state[key].take(Observation(probe.answers, self._clock(), missing))
             self._telemetry.probe(probe.name, Cause.PROBE_ERROR.value)
+
+    def _taken(self, probe: Probe, key: ServiceKey, value: Answer, state: _State) -> str:
+        """Take an answer, or in its place that it cannot be taken, which is this service's trouble; how it counts."""
+        try:
+            outcome = _outcome(value)
+            state.take(Observation(probe.answers, self._clock(), value))
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            words = _words(error)
+            log.exception("answer not taken", probe=probe.name, service=str(key), error=words, exc_info=error)
+            missing = Unavailable(Cause.PROBE_ERROR, f"what the probe {probe.name} answered cannot be kept: {words}")
+            state.take(Observation(probe.answers, self._clock(), missing))
+            return missing.cause.value
+        return outcome
 
     def _guarded(
         self, probe: Probe, services: Sequence[Service], upstream: Upstream

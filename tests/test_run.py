@@ -187,6 +187,60 @@ def test_a_probe_that_answers_twice_or_for_strangers_is_heard_once_and_for_those
     assert asked[B.key].seen.observations[Spread].value == Absent("there is none")
 
 
+class Sealed(str):
+    """A text that raises when it is read, as a value of a third party's probe might."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        raise SystemExit(3)
+
+    __hash__ = str.__hash__
+
+    def encode(self, *_: object, **__: object) -> Any:  # noqa: ANN401 - as str's
+        raise SystemExit(3)
+
+
+def nested(levels: int) -> Any:  # noqa: ANN401 - a tuple in a tuple in a tuple
+    value: Any = ()
+    for _ in range(levels):
+        value = (value,)
+    return value
+
+
+@dataclass(frozen=True)
+class StrangeSpread(Spread):
+    """Evidence with more in it than its kind says."""
+
+    more: Any = None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        StrangeSpread(zones=2, more=nested(100_000)),
+        StrangeSpread(zones=2, more=(Sealed("x"), "token=abcdefghijklmnop0123456789")),
+        Unavailable("no cause", "x"),  # type: ignore[arg-type]
+    ],
+    ids=["endless", "sealed", "no cause"],
+)
+def test_an_answer_that_cannot_be_taken_is_unknown_for_its_service_alone(answer: Any) -> None:  # noqa: ANN401 - garbage
+
+    def ask(*_: object) -> Iterator[Any]:
+        yield A.key, answer
+        yield B.key, Spread(zones=2)
+
+    run = runner(Scripted(Spread, ask))
+    asked = run.ask([A, B], {}, frozenset({Spread}))
+
+    assert asked[B.key].seen.observations[Spread].value == Spread(zones=2)
+    value = asked[A.key].seen.observations[Spread].value
+    assert isinstance(value, Unavailable)
+    assert value.cause is Cause.PROBE_ERROR
+    assert counted(run, "spread", "probe_error") == 1
+    assert counted(run, "spread", "ok") == 1
+
+
 def test_keyboard_interrupt_ends_the_run() -> None:
     def ask(*_: object) -> Iterator[Any]:
         raise KeyboardInterrupt

@@ -58,7 +58,15 @@ def digest(text: str) -> str:
 
 
 def encode_answer(answer: Answer, *, exhibits: bool = True) -> str:
-    """An answer as JSON, with its schema version."""
+    """An answer as JSON, with its schema version; in place of evidence that has none, that it cannot be stored."""
+    try:
+        return _encoded(answer, exhibits=exhibits)
+    except Exception as error:  # noqa: BLE001 - the others of its shard are stored with it, in one transaction
+        words = f"{type(answer).__name__} as its probe answered it cannot be stored: {type(error).__name__}"
+        return _encoded(Unavailable(Cause.PROBE_ERROR, words), exhibits=exhibits)
+
+
+def _encoded(answer: Answer, *, exhibits: bool) -> str:
     if isinstance(answer, Unavailable):
         return '{"unavailable":' + _dump(_UNAVAILABLE, answer, exclude_defaults=True) + "}"
     if isinstance(answer, Absent):

@@ -58,6 +58,19 @@ def test_a_shard_that_runs_twice_has_one_effect(fleet: Fleet) -> None:
     assert content(fleet) == before
 
 
+@pytest.mark.parametrize("steps", [object(), {1: {2}}, "\ud800", 10**400], ids=["object", "set", "surrogate", "long"])
+def test_evidence_that_cannot_be_stored_costs_its_own_service_and_no_other(fleet: Fleet, steps: object) -> None:
+    fleet.add("payments")
+    other = fleet.add("ledger")
+    fleet.tell(("payments", "production"), Build(steps=steps))  # type: ignore[arg-type]
+    fleet.tell(("payments", "production"), Ping(ok=steps))  # type: ignore[arg-type]
+
+    fleet.run()
+
+    assert fleet.store.cycles()[0].state == "done"
+    assert fleet.store.document(other.key, "main", fleet.clock()) is not None
+
+
 def test_an_older_cycle_that_ends_after_a_newer_one_changes_no_finding(fleet: Fleet) -> None:
     service = fleet.add("payments")
     (older,) = fleet.plan(Cadence.LIVE)
