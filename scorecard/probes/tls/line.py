@@ -48,6 +48,12 @@ class Dialled:
                 with suppress(OSError):
                     connected.close()
 
+    @contextmanager
+    def again(self, seconds: float) -> Iterator[None]:
+        """Give what is under way on the connection of this thread other bounds; nothing may follow on it."""
+        with self._bounds.set(seconds, BUDGET):
+            yield
+
 
 @dataclass(slots=True)
 class TlsLine:

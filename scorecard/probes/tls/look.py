@@ -33,8 +33,14 @@ from scorecard.probes.tls.line import Dialled, Head, TlsLine, read_head, request
 
 AGENT = f"readiness-scorecard/{__version__}"
 _HTTP, _HTTPS = 80, 443
-_ATTEMPTS = 3
-"""Deadlines of one connection that a whole look may last."""
+_HEADER_SHARE = 0.5
+_VERSION_SHARE = 1 / 3
+"""Of the time that is left: what reading the header, and offering one more version, may take at most, so that one of
+them that hangs leaves the plain port the time it takes to be called silent."""
+_SILENCE = 0.6
+"""The share of the deadline for which nothing must come: SYNs of TCP are sent after 0, 1 and 3 s."""
+_NOTHING = 0.001
+"""Seconds that are given when none are left."""
 _LOCATION_LENGTH = 2000
 _MAX_AGE = re.compile(r'(?:^|;)\s*max-age\s*=\s*"?(\d{1,15})"?\s*(?:;|$)', re.IGNORECASE)
 # What OpenSSL says when it is we who cannot go on, not the server.
@@ -57,7 +63,7 @@ class Look:
     dialled: Dialled
     contexts: Contexts
     deadline: float
-    """Seconds for one connection, from the lookup of the name; the whole look ends within three times that."""
+    """Seconds for the whole look, the lookup of the name included."""
     now: datetime
     clock: Callable[[], float] = time.monotonic
     _end: float = field(init=False)
@@ -66,7 +72,7 @@ class Look:
 
     def __post_init__(self) -> None:
         """Begin to count."""
-        self._end = self.clock() + _ATTEMPTS * self.deadline
+        self._end = self.clock() + self.deadline
 
     def take(self) -> TransportSecurity | Unavailable:
         """Look; Unavailable where the address never answered."""
@@ -104,13 +110,13 @@ class Look:
     def _plain_beside(self) -> PlainAnswer | Unavailable:
         """Plain HTTP on port 80 where the address uses 443, else on its own port: another is not the service's."""
         port = _HTTP if self.target.port == _HTTPS else self.target.port
-        in_full = self._seconds() >= self.deadline
+        seconds = self._seconds()
         plain = self._plain(replace(self.target, scheme="http", port=port))
-        if in_full and isinstance(plain, Unavailable) and plain.cause is Cause.TIMEOUT:
+        if seconds >= _SILENCE * self.deadline and isinstance(plain, Unavailable) and plain.cause is Cause.TIMEOUT:
             return PlainAnswer(
                 url=f"http://{self.target.host}:{port}",
                 reply=PlainReply.SILENT,
-                words="nothing came within the deadline",
+                words=f"nothing came within {seconds:.1f} s",
             )
         return plain
 
@@ -175,10 +181,13 @@ class Look:
             _NotReachedError: no connection came about.
             OSError: the handshake failed; ssl.SSLError where TLS says why.
         """
-        with self._connected(secure) as connection:
+        with _Connecting(self, secure, self._seconds()) as connection:
             line = TlsLine(connection, context, secure.host)
             line.shake_hands()
-            return line.certificate, NAMES.get(line.version, line.version), _hsts(line, secure, self.deadline)
+            certificate, version = line.certificate, NAMES.get(line.version, line.version)
+            seconds = _HEADER_SHARE * self._seconds()
+            with self.dialled.again(seconds):
+                return certificate, version, _hsts(line, secure, seconds)
 
     def _version(self, secure: Target, name: str, spoken: str) -> VersionSeen:
         """One version offered, unless it was spoken already."""
@@ -188,7 +197,7 @@ class Look:
             words = f"this OpenSSL ({ssl.OPENSSL_VERSION}) does not offer {name}"
             return VersionSeen(name=name, reply=VersionReply.UNKNOWN, words=words, cause=Cause.NOT_SUPPORTED)
         try:
-            with self._connected(secure) as connection:
+            with _Connecting(self, secure, _VERSION_SHARE * self._seconds()) as connection:
                 line = TlsLine(connection, self.contexts.single[name], secure.host)
                 return _offered(name, line)
         except _NotReachedError as error:
@@ -200,8 +209,9 @@ class Look:
 
     def _plain(self, target: Target) -> PlainAnswer | Unavailable:
         url = target.url
+        seconds = self._seconds()
         try:
-            with self.dialled.open(self._peer or target.host, target.port, self._seconds()) as connection:
+            with self.dialled.open(self._peer or target.host, target.port, seconds) as connection:
                 self._peer = self._peer or str(connection.getpeername()[0])
                 try:
                     connection.sendall(request(target.authority, target.path, AGENT))
@@ -211,7 +221,7 @@ class Look:
         except ConnectionRefusedError:
             return PlainAnswer(url=url, reply=PlainReply.REFUSED, words="connection refused")
         except OSError as error:
-            return _missing(f"GET {url}", error, self.deadline)
+            return _missing(f"GET {url}", error, seconds)
         if head.closed or head.tls:
             words = "the connection was closed" if head.closed else "the port speaks TLS only"
             return PlainAnswer(url=url, reply=PlainReply.REFUSED, words=words)
@@ -224,27 +234,25 @@ class Look:
 
     # --- connections ---
 
-    def _connected(self, secure: Target) -> _Connecting:
-        return _Connecting(self, secure)
-
     def _seconds(self) -> float:
-        """What one connection may take now."""
-        return max(0.001, min(self.deadline, self._end - self.clock()))
+        """What is left; so little at the end that nothing comes of it."""
+        return max(_NOTHING, self._end - self.clock())
 
 
 class _Connecting:
     """A connection to the address; that none came about is told apart from whatever happens on one that did."""
 
-    def __init__(self, look: Look, secure: Target) -> None:
+    def __init__(self, look: Look, secure: Target, seconds: float) -> None:
         self._look = look
+        self._seconds = seconds
         self._subject = f"{secure.host}:{secure.port}"
-        self._opened = look.dialled.open(look._peer or secure.host, secure.port, look._seconds())  # noqa: SLF001 - one module
+        self._opened = look.dialled.open(look._peer or secure.host, secure.port, seconds)  # noqa: SLF001 - one module
 
     def __enter__(self) -> socket.socket:
         try:
             connection = self._opened.__enter__()
         except OSError as error:
-            raise _NotReachedError(_missing(self._subject, error, self._look.deadline)) from error
+            raise _NotReachedError(_missing(self._subject, error, self._seconds)) from error
         self._look._peer = str(connection.getpeername()[0])  # noqa: SLF001 - one module
         return connection
 
@@ -252,7 +260,7 @@ class _Connecting:
         self._opened.__exit__(*error)  # type: ignore[arg-type]
         # The deadline of a connection that came about says nothing of TLS either.
         if isinstance(error[1], TimeoutError):
-            raise _NotReachedError(_missing(self._subject, error[1], self._look.deadline)) from error[1]
+            raise _NotReachedError(_missing(self._subject, error[1], self._seconds)) from error[1]
 
 
 def _offered(name: str, line: TlsLine) -> VersionSeen:
@@ -305,10 +313,11 @@ def _redirected(plain: PlainAnswer) -> Target | None:
 
 
 def _missing(subject: str, error: BaseException, seconds: float) -> Unavailable:
-    known = mapped(subject, error, seconds)
+    known = mapped(subject, error, round(seconds, 1) or round(seconds, 3))
     lines = "probing:\n  allow: [ADDRESS]   # in scorecard.yaml" if isinstance(error, RefusedAddressError) else ""
     cause = Cause.UNREACHABLE if isinstance(error, NoAddressError) else known.cause
-    return Unavailable(cause, known.message, lines)
+    late = cause is Cause.TIMEOUT and seconds <= _NOTHING
+    return Unavailable(cause, f"{subject}: nothing is left of the deadline" if late else known.message, lines)
 
 
 def _words(error: BaseException) -> str:

@@ -121,9 +121,19 @@ def tls_context(
 class Server:
     """Serves TLS and, on the same port, plain HTTP: the first byte tells which; each connection in a thread."""
 
-    def __init__(self, context: ssl.SSLContext | None, *, page: bytes = PAGE, plain: bytes | None = TO_PLAIN) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext | None,
+        *,
+        page: bytes = PAGE,
+        plain: bytes | None = TO_PLAIN,
+        silent_after: int | None = None,
+    ) -> None:
         self.context, self.page, self.plain = context, page, plain
+        self.silent_after = silent_after
+        """Connections that are served before it hangs for ever."""
         self.connections = 0
+        self._held: list[socket.socket] = []
         self.requests: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._listener.getsockname()[1]
@@ -133,6 +143,8 @@ class Server:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for connection in self._held:
+            connection.close()
 
     def _accept(self) -> None:
         while True:
@@ -141,6 +153,9 @@ class Server:
             except OSError:
                 return
             self.connections += 1
+            if self.silent_after is not None and self.connections > self.silent_after:
+                self._held.append(connection)
+                continue
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -200,9 +215,15 @@ def serving(authority: Authority, tmp_path: Path, start: Start) -> Callable[...,
     """A server with a certificate of the authority's, or of the test's own."""
 
     def begin(
-        issued: Issued | None = None, *, page: bytes = PAGE, plain: bytes | None = TO_PLAIN, **tls: object
+        issued: Issued | None = None,
+        *,
+        page: bytes = PAGE,
+        plain: bytes | None = TO_PLAIN,
+        silent_after: int | None = None,
+        **tls: object,
     ) -> Server:
         chosen = issued or issue(by=authority.issued)
-        return start(tls_context(chosen, tmp_path, **tls), page=page, plain=plain)  # type: ignore[arg-type]
+        context = tls_context(chosen, tmp_path, **tls)  # type: ignore[arg-type]
+        return start(context, page=page, plain=plain, silent_after=silent_after)
 
     return begin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from scorecard.egress.policy import AddressPolicy
 from scorecard.egress.resolver import Resolver
-from scorecard.evidence import Absent, Answer, Unavailable
+from scorecard.egress.target import read_target
+from scorecard.evidence import Absent, Answer, Observation, Unavailable
 from scorecard.evidence.tls import (
     BrokenTls,
     Certificate,
@@ -31,6 +33,7 @@ from scorecard.probes import Upstream
 from scorecard.probes.tls import TlsProbe
 from scorecard.probes.tls.certificates import covers
 from scorecard.probes.tls.contexts import VERSIONS, proven
+from scorecard.probes.tls.look import Look
 from scorecard.store.codec import decode_answer, encode_answer
 
 if TYPE_CHECKING:
@@ -353,7 +356,58 @@ def test_a_port_that_says_nothing_is_a_timeout_within_the_deadline(authority: Au
     answer = ask(tls_probe(authority, seconds=0.3), f"https://127.0.0.1:{silent}/")
     assert isinstance(answer, Unavailable)
     assert answer.cause is Cause.TIMEOUT
-    assert time.monotonic() - began < 5, "three deadlines of 0.3 s, with room for a busy machine"
+    assert time.monotonic() - began < 5, "one deadline of 0.3 s, with room for a busy machine"
+
+
+def look_of(probe: TlsProbe, url: str, clock: Callable[[], float] = time.monotonic) -> Look:
+    """A look as the probe makes it, on a clock of the test's."""
+    dialled = probe._dialled[False]
+    return Look(read_target(url), dialled, probe.contexts, probe.deadline, now(), clock)
+
+
+@pytest.mark.parametrize("hangs_after", [0, 1, 2, 3, 4])
+def test_whatever_hangs_the_whole_look_ends_by_one_deadline(
+    authority: Authority, serving: Serving, hangs_after: int
+) -> None:
+    probe = tls_probe(authority, seconds=0.6)
+    server = serving(silent_after=hangs_after)
+    ask(probe, f"https://127.0.0.1:{server.port}/")  # the contexts are made, which is no part of it
+    server.connections = 0
+    began = time.monotonic()
+    answer = look_of(probe, f"https://127.0.0.1:{server.port}/").take()
+    took = time.monotonic() - began
+    assert took < 1.5, f"{took:.2f} s for one deadline of 0.6 s, with room for a busy machine"
+    if hangs_after == 0:
+        assert isinstance(answer, Unavailable)
+        assert answer.cause is Cause.TIMEOUT
+    else:
+        assert isinstance(answer, TransportSecurity)
+        assert faults(answer) == []
+        assert isinstance(answer.plain, Unavailable) or answer.plain.reply is PlainReply.SILENT
+
+
+def test_a_name_whose_lookup_hangs_takes_its_share_of_the_one_deadline(authority: Authority, serving: Serving) -> None:
+    released = threading.Event()
+    resolver = Resolver(lookup=lambda _: (str(released.wait(20)),), deadline=0.3)
+    probe = TlsProbe(AddressPolicy.of(["127.0.0.1"]), resolver, 0.3, now, ca_file=str(authority.ca_file))
+    try:
+        began = time.monotonic()
+        assert isinstance(look_of(probe, f"https://payments.test:{serving().port}/").take(), Unavailable)
+        assert time.monotonic() - began < 3
+    finally:
+        released.set()
+
+
+def test_a_plain_port_is_silent_only_if_it_was_given_the_time_to_speak(authority: Authority, serving: Serving) -> None:
+    server = serving(silent_after=4)
+    seen = look(tls_probe(authority, seconds=1), server.port)
+    assert isinstance(seen.plain, PlainAnswer)
+    assert (seen.plain.reply, "nothing came within 1.0 s" in seen.plain.words) == (PlainReply.SILENT, True)
+    late = serving(silent_after=1)
+    seen = look(tls_probe(authority, seconds=1), late.port)
+    assert isinstance(seen.plain, Unavailable)
+    assert seen.plain.cause is Cause.TIMEOUT
+    assert [one.cause for one in seen.versions if one.reply is VersionReply.UNKNOWN] == [Cause.TIMEOUT] * 3
 
 
 def test_a_port_that_speaks_something_else_has_broken_tls(probe: TlsProbe, start: Start) -> None:
@@ -404,6 +458,53 @@ def test_a_hanging_address_does_not_hold_up_another(authority: Authority, servin
         Service(name="fine", spec=Spec(url=f"https://127.0.0.1:{serving().port}/")),
     ]
     assert [key.name for key, _ in probe.ask(services, Upstream())] == ["fine", "hangs"]
+
+
+def services_at(*ports: int) -> list[Service]:
+    return [Service(name=f"s{port}", spec=Spec(url=f"https://127.0.0.1:{port}/")) for port in ports]
+
+
+def test_those_that_hung_last_time_wait_in_a_lane_of_their_own(authority: Authority, serving: Serving) -> None:
+    """As many hang as may begin: without lanes nobody else would be looked at before the deadline."""
+    probe = tls_probe(authority, seconds=2)
+    probe.threads = 2
+    hanging = [serving(silent_after=0).port for _ in range(4)]
+    list(probe.ask(services_at(*hanging), Upstream()))
+    assert len(probe._slow) == 4
+    ended: list[tuple[str, float]] = []
+    began = time.monotonic()
+    healthy = [serving().port for _ in range(6)]
+    for key, _ in probe.ask(services_at(*hanging, *healthy), Upstream()):
+        ended.append((key.name, time.monotonic() - began))
+    assert {name for name, _ in ended[:6]} == {f"s{port}" for port in healthy}
+    assert ended[5][1] < 2, "all healthy ones are done before any deadline has passed"
+
+
+def test_one_that_hangs_for_the_first_time_gives_its_place_away(authority: Authority, serving: Serving) -> None:
+    probe = tls_probe(authority, seconds=2)
+    probe.threads = 2
+    hanging, healthy = [serving(silent_after=0).port for _ in range(4)], [serving().port for _ in range(6)]
+    names = [key.name for key, _ in probe.ask(services_at(*hanging, *healthy), Upstream())]
+    assert set(names[:6]) == {f"s{port}" for port in healthy}
+
+
+def test_a_target_that_answers_again_leaves_the_lane(authority: Authority, serving: Serving) -> None:
+    probe = tls_probe(authority, seconds=0.5)
+    server = serving(silent_after=0)
+    list(probe.ask(services_at(server.port), Upstream()))
+    assert len(probe._slow) == 1
+    server.silent_after = None
+    list(probe.ask(services_at(server.port), Upstream()))
+    assert not probe._slow
+
+
+def test_what_another_process_saw_hang_is_slow_here_too(authority: Authority, serving: Serving) -> None:
+    probe = tls_probe(authority, seconds=2)
+    probe.threads = 1
+    hanging, healthy = services_at(serving(silent_after=0).port), services_at(serving().port, serving().port)
+    missing = Observation(TransportSecurity, now(), Unavailable(Cause.TIMEOUT, "it hung"))
+    upstream = Upstream({(hanging[0].key, TransportSecurity): missing})
+    assert [key for key, _ in probe.ask([*hanging, *healthy], upstream)][-1] == hanging[0].key
 
 
 def test_the_evidence_is_stored_and_read_back(
