@@ -133,9 +133,9 @@ def _lag_limit(system: LogSystem, limits: Limits) -> float:
 def _not_searched(seen: CorrelationSearch) -> Finding:
     if seen.pending is None:
         return unknown(Cause.NO_DATA, "no request was sent yet")
-    return unknown(
-        Cause.NO_DATA, f"GET {seen.pending.url} was sent at {seen.pending.sent_at:%H:%M:%S} UTC, not searched for yet"
-    )
+    waited = max(seen.pending.not_there.values(), default=0.0)
+    looked = f"not in the log {waited:.0f} s later; the next run looks again" if waited else "not searched for yet"
+    return unknown(Cause.NO_DATA, f"GET {seen.pending.url} was sent at {seen.pending.sent_at:%H:%M:%S} UTC, {looked}")
 
 
 def _asked(sent: Sent | None) -> str:

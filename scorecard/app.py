@@ -162,7 +162,13 @@ class Running:
         self.store.db.own()
         self.store.migrate()
         self._runner = self._make_runner()
-        worker = Worker(self.store, lambda: self._runner, clock, self.telemetry)
+        worker = Worker(
+            self.store,
+            lambda: self._runner,
+            clock,
+            self.telemetry,
+            later=lambda item, after: self.dispatcher.submit(item, after=after),
+        )
         self.dispatcher = InProcess(worker.run)
         self.planner = Planner(
             self.store, self.dispatcher, retention=self._retention, clock=clock, telemetry=self.telemetry

@@ -87,6 +87,7 @@ class Runner:
         *,
         progress: Progress | None = None,
         at_once: bool = False,
+        again: bool = False,
     ) -> dict[ServiceKey, Asked]:
         """Ask for kinds of evidence of services.
 
@@ -96,6 +97,7 @@ class Runner:
             kinds: which evidence.
             progress: told of every answer.
             at_once: also what is not due yet by the probe's own period, and wait for what takes time: somebody asked.
+            again: look for the answers to what an earlier run asked, and ask nothing anew.
         """
         state = {
             service.key: _State(known.get(service.key, Seen(probed=self.probed)), self.probed) for service in services
@@ -106,12 +108,12 @@ class Runner:
             due = [service for service in services if at_once or self._due(probe, state[service.key])]
             if not due:
                 continue
-            self._sample(probe, due, state, progress, patient=at_once)
+            self._sample(probe, due, state, progress, patient=at_once, again=again)
             fresh = [service for service in due if probe.answers.window and _short_of(state[service.key], probe)]
             for _ in range(FIRST_SAMPLES - 1):
                 if fresh:
                     self._pause(SAMPLE_PAUSE)
-                    self._sample(probe, fresh, state, progress, patient=at_once)
+                    self._sample(probe, fresh, state, progress, patient=at_once, again=again)
         return {key: Asked(each.seen(), tuple(each.new.values())) for key, each in state.items()}
 
     def _due(self, probe: Probe, state: _State) -> bool:
@@ -127,6 +129,7 @@ class Runner:
         progress: Progress | None,
         *,
         patient: bool,
+        again: bool,
     ) -> None:
         waiting = {service.key for service in services}
 
@@ -142,9 +145,11 @@ class Runner:
             {(key, kind): seen for key, each in state.items() for kind, seen in each.observations.items()},
             {(key, kind): window for key, each in state.items() for kind, window in each.windows.items()},
             patient=patient,
+            again=again,
             find=self._find,
             tell=tell,
             blame=blame,
+            called=self._telemetry.called,
         )
         for key, value in self._guarded(probe, services, upstream):
             if key in waiting:

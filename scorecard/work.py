@@ -15,11 +15,13 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+from scorecard.evidence import Evidence
+from scorecard.judge import Seen
 from scorecard.logging import get_logger
 from scorecard.model import Cadence, Service, ServiceKey
-from scorecard.run import Runner
+from scorecard.run import Asked, Runner
 from scorecard.store import Planned, Store
 from scorecard.store.cycles import ON_DEMAND
 from scorecard.telemetry import Telemetry
@@ -31,6 +33,10 @@ SHARD_SIZE = 100
 ONE = "service:"
 """Prefix of the shard of a single service, asked for by somebody."""
 ALL = "all"
+AGAIN, NOT_BEFORE = "again", "not_before"
+"""In an item's detail: the kinds of evidence of which an earlier run asked, and from when on they are answered."""
+_SLACK = 0.1
+"""Seconds; the wall clock and the one that items wait by need not agree."""
 
 LANES: Mapping[str, int] = {ON_DEMAND: 2, Cadence.LIVE.value: 16, Cadence.PLATFORM.value: 2, Cadence.SOURCE.value: 2}
 """Threads by cadence: a slow clone, or a hanging Prometheus, keeps no health probe waiting."""
@@ -43,7 +49,7 @@ class Item:
     cycle_id: int
     cadence: str
     shard: str
-    detail: Mapping[str, object] = field(default_factory=dict, compare=False, hash=False)
+    detail: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
 
 
 class Dispatcher(Protocol):
@@ -103,17 +109,30 @@ class Worker:
     """Runs one item: load what is known, probe, judge, store."""
 
     def __init__(
-        self, store: Store, runner: Callable[[], Runner], clock: Callable[[], datetime], telemetry: Telemetry
+        self,
+        store: Store,
+        runner: Callable[[], Runner],
+        clock: Callable[[], datetime],
+        telemetry: Telemetry,
+        *,
+        later: Callable[[Item, float], None] = lambda _item, _after: None,
     ) -> None:
-        """Take what an item needs; the runner is asked for anew each time, since a reload changes it."""
+        """Take what an item needs; the runner is asked for anew each time, since a reload changes it.
+
+        `later` runs an item after so many seconds. Without it the planner takes up what is due, a little later.
+        """
         self._store = store
         self._runner = runner
         self._clock = clock
         self._telemetry = telemetry
+        self._later = later
 
     def run(self, item: Item) -> bool:
-        """Run an item; False where its effect was there already."""
+        """Run an item; False where its effect was there already, and where its time has not come."""
         started, began = self._clock(), time.monotonic()
+        again = frozenset(item.detail.get(AGAIN, ()))
+        if again and started < datetime.fromisoformat(item.detail[NOT_BEFORE]):
+            return False
         store, runner = self._store, self._runner()
         wanted = None
         if item.shard.startswith(ONE):
@@ -121,21 +140,26 @@ class Worker:
         registered = store.registered(wanted)
         services = members([entry.service for entry in registered.values()], item.cadence, item.shard)
         on_demand = item.cadence == ON_DEMAND
-        kinds = runner.kinds(None if on_demand else Cadence(item.cadence))
-        kinds = self._of_row(item, kinds, runner)
+        kinds = self._of_row(item, runner.kinds(None if on_demand else Cadence(item.cadence)), runner)
+        if again:
+            kinds = frozenset(kind for kind in kinds if kind.kind() in again)
         mine = {service.key: registered[service.key] for service in services}
         outdated = store.outdated(mine, started)
         beside = kinds | runner.upstream_of(kinds) | self._mixed_with(kinds)
         changed = {key for key, names in outdated.items() if names}
         known = store.load([entry for key, entry in mine.items() if key not in changed], sorted(beside, key=str))
         known |= store.load([mine[key] for key in changed], None)
-        asked = runner.ask(services, known, kinds, at_once=on_demand)
+        if again:
+            services = tuple(each for each in services if each.key in known and _open(known[each.key], kinds))
+        asked = runner.ask(services, known, kinds, at_once=on_demand and not again, again=bool(again))
         now = self._clock()
         results = [
             runner.result(service, store.checklists_of(service), asked[service.key], now, outdated[service.key])
             for service in services
         ]
         stored = store.record(item.cycle_id, item.shard, results, started, now)
+        if stored and not on_demand:
+            self._look_again(item, asked.values(), now)
         self._telemetry.run(item.cadence, time.monotonic() - began)
         log.info(
             "shard measured",
@@ -148,6 +172,22 @@ class Worker:
         )
         return stored
 
+    def _look_again(self, item: Item, asked: Iterable[Asked], now: datetime) -> None:
+        """Plan the second half of questions that take time: an item of its own, in place of a thread that waits."""
+        due = [
+            (observation.kind.kind(), at)
+            for each in asked
+            for observation in each.new
+            if isinstance(observation.value, Evidence) and (at := observation.value.answered_at) is not None
+        ]
+        if not due:
+            return
+        at = max(at for _, at in due)
+        detail = {AGAIN: sorted({kind for kind, _ in due}), NOT_BEFORE: at.isoformat()}
+        cycle_id = self._store.plan_on_demand((item.shard,), now, "scorecard", detail)
+        wait = max(0.0, (at - self._clock()).total_seconds()) + _SLACK
+        self._later(Item(cycle_id, ON_DEMAND, item.shard, detail), wait)
+
     def _mixed_with(self, kinds: frozenset[type]) -> frozenset[type]:
         """Other evidence that checks of these kinds read as well."""
         return frozenset(
@@ -159,7 +199,7 @@ class Worker:
             for other in check.kinds
         )
 
-    def _of_row(self, item: Item, kinds: frozenset[type], runner: Runner) -> frozenset[type]:
+    def _of_row(self, item: Item, kinds: frozenset[type[Evidence]], runner: Runner) -> frozenset[type[Evidence]]:
         row_id = item.detail.get("row")
         if not row_id:
             return kinds
@@ -176,6 +216,12 @@ class Worker:
             todo = set(runner.upstream_of(todo)) - wanted
             wanted |= todo
         return frozenset(wanted) & kinds
+
+
+def _open(seen: Seen, kinds: frozenset[type[Evidence]]) -> bool:
+    """Whether a service has a question that waits for its answer."""
+    values = [observation.value for kind, observation in seen.observations.items() if kind in kinds]
+    return any(isinstance(value, Evidence) and value.answered_at is not None for value in values)
 
 
 class InProcess:

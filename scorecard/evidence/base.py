@@ -85,6 +85,11 @@ class Evidence:
         """The maximum observation age of this kind of evidence."""
         return cls.max_age or cls.cadence.max_age
 
+    @property
+    def answered_at(self) -> datetime | None:
+        """When a question that takes time will have its answer, to be looked for then; None where none is open."""
+        return None
+
     @classmethod
     def kind(cls) -> str:
         """The name under which it is stored."""

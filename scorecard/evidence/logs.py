@@ -126,6 +126,10 @@ class Sent:
     """The response header that carried an id of ours; empty when none did."""
     marks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Service to (its log, where that log ended before the request was sent); this service's own under its name."""
+    patience: float = 0.0
+    """Seconds within which its line must be there, in each of these logs."""
+    not_there: Mapping[str, float] = field(default_factory=dict)
+    """Service to the seconds after which its log was searched, and had no line of the request."""
 
     @property
     def traceparent(self) -> str:
@@ -146,7 +150,8 @@ class CorrelationSearch(Evidence):
     """A request that was sent in one run and searched for in a later one.
 
     `sent`, `result` and `downstream` are about the last request that was searched for; `pending` is the one that waits
-    for its search. On the command line both happen in one run, and nothing is left pending.
+    for its search: once its lag limit is over, and in the next run if its line was not there by then. On the command
+    line all happens in one run, and nothing is left pending.
     """
 
     cadence: ClassVar[Cadence] = Cadence.PLATFORM
@@ -160,6 +165,12 @@ class CorrelationSearch(Evidence):
     """None until something was searched for."""
     downstream: tuple[Downstream, ...] = ()
     pending: Sent | None = None
+
+    @property
+    def answered_at(self) -> datetime | None:
+        """When the lag limit of what was sent is over."""
+        one = self.pending
+        return None if one is None or one.not_there else one.sent_at + timedelta(seconds=one.patience)
 
     @property
     def newest(self) -> Sent | None:

@@ -59,6 +59,8 @@ class Upstream:
     windows: Mapping[tuple[ServiceKey, type[Evidence]], Window[Any]] = field(default_factory=dict)
     patient: bool = False
     """Somebody waits for the answer, and no later run will bring it: a question that takes time is waited for."""
+    again: bool = False
+    """An earlier run asked, and its answer is looked for; nothing is asked anew."""
     find: Callable[[ServiceKey], Service | None] = _nobody
     """A registered service that is not asked about itself, such as a declared downstream."""
     tell: Callable[[str], None] = _nothing

@@ -1,7 +1,9 @@
-"""`CorrelationSearch`: a request with fresh ids is sent in one run, and searched for in the service's log in the next.
+"""`CorrelationSearch`: a request with fresh ids is sent in one run, and searched for in the service's log later.
 
-What was sent travels in the evidence itself, so that any process can search for it. Where somebody waits for the answer
-(the command line, "measure again") both are done in one run.
+A run of its own, which only looks, comes once the lag limit is over. A line that is not there by then is
+looked for once more in the next run that sends: it is late, or there is none. What was sent travels in the evidence
+itself, so that any process can search for it. Where somebody waits for the answer (the command line, "measure again")
+all is done in one run.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from datetime import datetime, timedelta
 
 from scorecard.egress.prober import Prober
 from scorecard.evidence import Absent, Answer, Evidence, Unavailable
-from scorecard.evidence.logs import CorrelationSearch, Downstream, LogSystem, Search, Sent
+from scorecard.evidence.logs import CorrelationSearch, Downstream, LogSystem, Search, Sent, Trace
 from scorecard.model import Cause, Service, ServiceKey, ServiceType
 from scorecard.probes import Upstream
 from scorecard.probes.logs.exhibits import exhibits
-from scorecard.probes.logs.hunt import Hunt, run
+from scorecard.probes.logs.hunt import HOPELESS, Hunt, run
 from scorecard.probes.logs.ids import Ids, address, fresh_ids, request, sent, unanswered
 from scorecard.probes.logs.lanes import Lanes
 from scorecard.probes.logs.lines import FieldNames
@@ -79,7 +81,7 @@ class CorrelationProbe:
             return
         others = {service.name for service in services}
         with Lanes({source.lane for plan in plans.values() for _, source in plan.readable()}) as lanes:
-            ask = self._and_wait if upstream.patient else self._in_turn
+            ask = self._again if upstream.again else self._and_wait if upstream.patient else self._in_turn
             yield from ask(plans, others, upstream, lanes)
 
     def _plan(self, service: Service, services: Sequence[Service], upstream: Upstream) -> _Plan | Unavailable | Absent:
@@ -100,7 +102,7 @@ class CorrelationProbe:
         logs[service.name] = self.places.of(service)
         return _Plan(service, url, logs)
 
-    # --- two phases, in two runs
+    # --- two phases, in runs apart
 
     def _in_turn(
         self, plans: dict[ServiceKey, _Plan], others: Collection[str], upstream: Upstream, lanes: Lanes
@@ -114,18 +116,8 @@ class CorrelationProbe:
                 yield key, last
             else:
                 todo[key] = plan
-        hunts: list[Hunt] = []
-        waiting: dict[ServiceKey, Sent] = {}
-        for key, plan in todo.items():
-            last = before[key]
-            pending = last.pending if last else None
-            if pending is None or not timedelta() <= now - pending.sent_at <= CorrelationSearch.oldest():
-                continue
-            waiting[key] = pending
-            if unanswered(pending) is None:
-                hunts += self._hunts(plan, pending, pending.marks, others)
+        settled, hunts = self._waiting(todo, before, now, others)
         fresh = self._send(todo, lanes)
-        settled = _Settling(waiting, hunts)
         for key, plan in todo.items():
             if settled.complete(key):
                 yield key, self._evidence(plan, fresh.get(key), settled, before[key], patient=False)
@@ -134,10 +126,66 @@ class CorrelationProbe:
                 key = hunt.owner
                 yield key, self._evidence(todo[key], fresh.get(key), settled, before[key], patient=False)
 
+    def _again(
+        self, plans: dict[ServiceKey, _Plan], others: Collection[str], upstream: Upstream, lanes: Lanes
+    ) -> Iterator[tuple[ServiceKey, Answer]]:
+        """Look for what the last run sent, and send nothing."""
+        now = self.clock()
+        before = {key: _before(upstream, key) for key in plans}
+        due = {
+            key: plan
+            for key, plan in plans.items()
+            if (last := before[key]) and last.pending and not self._too_soon(plan, last.pending, now)
+        }
+        settled, hunts = self._waiting(due, before, now, others)
+        for key, plan in plans.items():
+            if settled.complete(key):
+                yield key, self._looked(plan, settled, before[key])
+        for hunt in run(hunts, lanes, self.clock, upstream.tell):
+            if settled.take(hunt):
+                yield hunt.owner, self._looked(plans[hunt.owner], settled, before[hunt.owner])
+
+    def _looked(self, plan: _Plan, settled: _Settling, last: CorrelationSearch | None) -> Answer:
+        """The result, where every log has one; else what was there before, and how long the line was waited for."""
+        key = plan.service.key
+        if last is None:
+            return Unavailable(Cause.NO_DATA, "no request was sent yet")
+        one = settled.sent.get(key)
+        if one is None:
+            return last
+        results = {name: self._result(plan, name, one, settled) for name in plan.logs}
+        if unanswered(one) is not None or all(_final(result) for result in results.values()):
+            return self._evidence(plan, None, settled, last, patient=True)
+        after = round((self.clock() - one.sent_at).total_seconds(), 3)
+        missing = {name: after for name, result in results.items() if _not_there(result)}
+        return replace(last, pending=replace(one, not_there=missing))
+
+    def _waiting(
+        self,
+        plans: Mapping[ServiceKey, _Plan],
+        before: Mapping[ServiceKey, CorrelationSearch | None],
+        now: datetime,
+        others: Collection[str],
+    ) -> tuple[_Settling, list[Hunt]]:
+        """What was sent and not found yet, with a search in each log; what is too old is given up."""
+        hunts: list[Hunt] = []
+        waiting: dict[ServiceKey, Sent] = {}
+        for key, plan in plans.items():
+            last = before[key]
+            pending = last.pending if last else None
+            if pending is None or not timedelta() <= now - pending.sent_at <= CorrelationSearch.oldest():
+                continue
+            waiting[key] = pending
+            if unanswered(pending) is None:
+                hunts += self._hunts(plan, pending, pending.marks, others)
+        return _Settling(waiting, hunts), hunts
+
     def _too_soon(self, plan: _Plan, pending: Sent, now: datetime) -> bool:
         """A line may still be on its way."""
-        limit = max((self.limits[source.system] for _, source in plan.readable()), default=0.0)
-        return timedelta() <= now - pending.sent_at < timedelta(seconds=limit)
+        return timedelta() <= now - pending.sent_at < timedelta(seconds=self._patience(plan))
+
+    def _patience(self, plan: _Plan) -> float:
+        return max((self.limits[source.system] for _, source in plan.readable()), default=0.0)
 
     # --- both at once
 
@@ -182,7 +230,8 @@ class CorrelationProbe:
         for got in self.prober.get_many([request(key, plan.url, ids[key]) for key, plan in plans.items()]):
             if isinstance(got.key, ServiceKey):
                 began = time.monotonic() - got.milliseconds / 1000
-                one = sent(got, ids[got.key], self.clock(), started, dict(marks[got.key]))
+                patience = self._patience(plans[got.key])
+                one = sent(got, ids[got.key], self.clock(), started, dict(marks[got.key]), patience)
                 found[got.key] = (one, began)
         return found
 
@@ -220,6 +269,7 @@ class CorrelationProbe:
                     by_path=own,
                     began=began,
                     until=until,
+                    missed=one.not_there.get(name, 0.0),
                 )
             )
         return hunts
@@ -297,6 +347,18 @@ class _Settling:
             self.results[hunt.owner, hunt.wanted.service] = hunt.result
         self._open[hunt.owner] -= 1
         return self.complete(hunt.owner)
+
+
+def _final(result: Search | Unavailable) -> bool:
+    """Whether looking again would be in vain."""
+    if isinstance(result, Unavailable):
+        return result.cause in HOPELESS
+    return result.trace not in {Trace.NO_LINE, Trace.NOTHING_NEWER}
+
+
+def _not_there(result: Search | Unavailable) -> bool:
+    """Whether all of the log was looked at, and has no line of the request."""
+    return isinstance(result, Search) and not _final(result) and not result.cut
 
 
 def _before(upstream: Upstream, key: ServiceKey) -> CorrelationSearch | None:

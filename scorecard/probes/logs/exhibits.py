@@ -46,7 +46,7 @@ def _request(one: Sent, settings: ProberSettings, *, waits: bool) -> Exhibit:
     if one.detail:
         facts["detail"] = one.detail
     if waits:
-        facts["searched_for"] = "in the next run"
+        facts["searched_for"] = f"from {one.patience:g} s after it was sent"
     seconds = settings.timeout.total_seconds()
     return Exhibit(
         source="http", request=f"curl -sS -i --max-time {seconds:g} {said} {shlex.quote(one.url)}", facts=facts

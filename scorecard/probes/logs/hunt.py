@@ -29,7 +29,7 @@ _SLOWER = 1.6
 _STALL = 120.0
 """Seconds without an answer from any log, after which those that are left are given up."""
 _TOLD_EVERY = 1.0
-_HOPELESS = frozenset({Cause.ACCESS_DENIED, Cause.NOT_CONFIGURED, Cause.PROBE_ERROR})
+HOPELESS = frozenset({Cause.ACCESS_DENIED, Cause.NOT_CONFIGURED, Cause.PROBE_ERROR})
 _MOST_ERRORS = 6
 """In a row, over about three seconds; a store that is throttled is waited for as long as it takes."""
 _PROMISING = frozenset({Trace.UNDER_ANOTHER_KEY, Trace.IN_TEXT, Trace.ANOTHER_SERVICE})
@@ -51,6 +51,8 @@ class Hunt:
     """On the monotonic clock; None where the request was sent in an earlier run."""
     until: float = 0.0
     """Then is the last look; 0 for one look at once."""
+    missed: float = 0.0
+    """Seconds after which an earlier run looked in vain."""
     result: Search | Unavailable | None = None
     asked_at: float = 0.0
     """When the look that is under way began, on the monotonic clock."""
@@ -70,13 +72,10 @@ class Hunt:
         if isinstance(seen, SourceError):
             self.result = seen.unavailable
             self._errors += seen.unavailable.cause is not Cause.RATE_LIMITED
-            return last or seen.unavailable.cause in _HOPELESS or self._errors >= _MOST_ERRORS
+            return last or seen.unavailable.cause in HOPELESS or self._errors >= _MOST_ERRORS
         self._errors = 0
         if self.began is not None:
             seen = replace(seen, lag=round(now - self.began, 3), lag_at_least=round(self._not_before, 3))
-        elif seen.lag is not None:
-            lag = max(0.0, seen.lag)
-            seen = replace(seen, lag=lag, lag_at_least=lag)
         self.result = seen
         if last or seen.trace in {Trace.IN_FIELD, Trace.INVENTED}:
             return True
@@ -168,7 +167,7 @@ def search(hunt: Hunt, now: datetime, *, last: bool) -> Search:
     """
     wanted, source = hunt.wanted, hunt.source
     found = source.find((wanted.sent.control_id, *wanted.ids), hunt.mark, now)
-    seen = look(found.lines, wanted, cut=found.cut)
+    seen = _timed(look(found.lines, wanted, cut=found.cut), hunt, now)
     if not last or seen.trace is not Trace.NO_LINE:
         return seen
     rest = source.find((), _near(hunt), now)
@@ -178,6 +177,18 @@ def search(hunt: Hunt, now: datetime, *, last: bool) -> Search:
     if not rest.cut and not newer(rest.lines, wanted.sent.sent_at - timedelta(seconds=1)):
         return replace(seen, trace=Trace.NOTHING_NEWER)
     return seen
+
+
+def _timed(seen: Search, hunt: Hunt, now: datetime) -> Search:
+    """How late the line of an earlier run's request was: by the store's word or its own, where that can be true.
+
+    It was there when we look now, and was not when we looked in vain. A clock that is ahead makes no line late.
+    """
+    if hunt.began is not None or seen.trace is Trace.NO_LINE:
+        return seen
+    by_now = (now - hunt.wanted.sent.sent_at).total_seconds()
+    said = max(0.0, seen.lag) if seen.lag is not None and seen.lag <= by_now else None
+    return replace(seen, lag=said, lag_at_least=max(hunt.missed, said or 0.0))
 
 
 def _near(hunt: Hunt) -> str:

@@ -74,7 +74,14 @@ def request(key: ServiceKey, url: str, ids: Ids) -> Get:
     return Get(key=key, url=url, headers=ids.headers, budget=_BODY)
 
 
-def sent(got: Got, ids: Ids, answered_at: datetime, not_before: datetime, marks: dict[str, tuple[str, str]]) -> Sent:
+def sent(
+    got: Got,
+    ids: Ids,
+    answered_at: datetime,
+    not_before: datetime,
+    marks: dict[str, tuple[str, str]],
+    patience: float,
+) -> Sent:
     """What was sent, and how it ended."""
     began = max(not_before, answered_at - timedelta(milliseconds=got.milliseconds))
     return Sent(
@@ -91,6 +98,7 @@ def sent(got: Got, ids: Ids, answered_at: datetime, not_before: datetime, marks:
         detail=got.detail[:300],
         echoed=_echoed(got, ids),
         marks=marks,
+        patience=patience,
     )
 
 

@@ -310,6 +310,13 @@ class Asked:
             self.past[key, CorrelationSearch] = Observation(CorrelationSearch, self.context.clock(), answer)
         return {key.name: answer for key, answer in answers.items()}
 
+    def again(self, *services: Service) -> dict[str, Answer]:
+        """The run that only looks, once the lag limit is over."""
+        answers = dict(self.correlation.ask(services, Upstream(dict(self.past), again=True)))
+        for key, answer in answers.items():
+            self.past[key, CorrelationSearch] = Observation(CorrelationSearch, self.context.clock(), answer)
+        return {key.name: answer for key, answer in answers.items()}
+
     def sample(self, *services: Service) -> dict[str, Answer]:
         probe = self.probes[1]
         assert isinstance(probe, LogSampleProbe)
