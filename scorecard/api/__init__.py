@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -40,14 +39,9 @@ _WEB = Path(__file__).resolve().parent.parent / "_web"
 log = get_logger(__name__)
 
 
-def _with_body(entry: Operation) -> Operation:
-    """A registration's schema needs the catalogue's, which is made only when it is asked for."""
-    return dataclasses.replace(entry, body=registration.body_schema()) if entry.body is not None else entry
-
-
 OPERATIONS: tuple[Operation, ...] = (
     *services.OPERATIONS[:1],
-    *(_with_body(entry) for entry in registration.OPERATIONS),
+    *registration.OPERATIONS,
     *services.OPERATIONS[1:],
     *badge.OPERATIONS,
     *facts.OPERATIONS,

@@ -79,7 +79,7 @@ def _operation(entry: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         found["description"] = entry.description
     if entry.body is not None:
         name = f"{entry.id.partition('_')[2].title()}Registration"
-        _add_body(name, entry.body, schemas)
+        _add_body(name, entry.body(), schemas)
         found["requestBody"] = {
             "required": True,
             "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}},

@@ -67,8 +67,8 @@ class Operation:
     status: int
     statuses: Mapping[int, str]
     """Further statuses of success, with what they mean."""
-    body: Mapping[str, Any] | None
-    """The JSON Schema of the request's body."""
+    body: Callable[[], Mapping[str, Any]] | None
+    """Makes the JSON Schema of the request's body, which only who describes or takes one needs."""
     media_type: str
     problems: tuple[str, ...]
     """The problems that this operation may answer, besides those that all may."""
@@ -105,7 +105,7 @@ def operation(  # noqa: PLR0913 - what an operation declares
     query: type[BaseModel] = NoQuery,
     status: int = 200,
     statuses: Mapping[int, str] | None = None,
-    body: Mapping[str, Any] | None = None,
+    body: Callable[[], Mapping[str, Any]] | None = None,
     media_type: str = "application/json",
     problems: tuple[str, ...] = (),
     curl: str = "",

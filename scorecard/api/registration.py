@@ -85,7 +85,7 @@ def get_service(call: Call[parameters.InEnvironment]) -> dict[str, Any]:
     tag="services",
     answer=schemas.Registered,
     statuses={201: "Registered."},
-    body={},
+    body=body_schema,
     problems=(
         "name-differs",
         "refused",

@@ -36,7 +36,11 @@ class Shape(BaseModel):
     """An object with these keys and no others."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_serialization_defaults_required=True
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        defer_build=True,
+        json_schema_serialization_defaults_required=True,
     )
 
 

@@ -6,15 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from scorecard.api import schemas
+from scorecard.catalog import adapters
 from scorecard.check import Check, Row
 from scorecard.checklist import Checklist
 from scorecard.model import Service, Waiver
 from scorecard.store.views import Change, CycleView, DayScore, Summary
-
-_SERVICE: TypeAdapter[Service] = TypeAdapter(Service)
 
 
 def item(summary: Summary) -> schemas.ServiceItem:
@@ -41,8 +38,8 @@ def item(summary: Summary) -> schemas.ServiceItem:
 
 def registered(service: Service, *, by_api: bool) -> dict[str, Any]:
     """A service as it is registered; only what differs from the defaults stands under `spec`."""
-    flat = _SERVICE.dump_python(service, mode="json")
-    spec = _SERVICE.dump_python(service, mode="json", exclude_defaults=True).get("spec", {})
+    flat = adapters.service().dump_python(service, mode="json")
+    spec = adapters.service().dump_python(service, mode="json", exclude_defaults=True).get("spec", {})
     return {
         "apiVersion": "scorecard/v1",
         "kind": "Service",

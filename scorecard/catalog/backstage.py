@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scorecard.catalog.adapters import SERVICE_SCHEMA, TEAM_SCHEMA
+from scorecard.catalog import adapters
 from scorecard.catalog.documents import NOT_METADATA, Found, Registration
 from scorecard.json_schema import Path, is_text
 from scorecard.problems import Problem, dotted
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ANNOTATION = "scorecard.readiness/"
 _NOT_RUN = frozenset({"library", "documentation", "template", "tool", "package"})
 """Types of component that nobody runs; an annotation `scorecard.readiness/type` registers one all the same."""
-_SCHEMAS = {"Component": SERVICE_SCHEMA, "Group": TEAM_SCHEMA}
+_KEYS = {"Component": adapters.service_keys, "Group": adapters.team_keys}
 
 
 def is_backstage(document: Document) -> bool:
@@ -36,7 +36,7 @@ def backstage_registration(found: Found) -> Registration | tuple[Problem, ...] |
     """What an entity registers; None for kinds and types that are not run in production."""
     document = found.document
     kind = document.value.get("kind")
-    if kind not in _SCHEMAS:
+    if kind not in _KEYS:
         return None
     if not isinstance(document.value.get("metadata"), dict) or not isinstance(document.value.get("spec", {}), dict):
         line = document.position(("metadata",))[0]
@@ -82,7 +82,7 @@ class _Entity:
         self.problems: list[Problem] = []
         self.component_type: object = None
         self._document = document
-        self._schema = _SCHEMAS[kind]
+        self._schema = _KEYS[kind]()
         self._moved: dict[Path, Path] = {}
 
     def locate(self, path: Path) -> Place:

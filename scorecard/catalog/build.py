@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
-from scorecard.catalog.adapters import METADATA, SERVICE, SERVICE_SCHEMA, TEAM, TEAM_SCHEMA
+from scorecard.catalog import adapters
 from scorecard.catalog.backstage import backstage_registration, is_backstage
 from scorecard.catalog.documents import Found, Registration, own_registration
 from scorecard.catalog.effective import Effective, effective
@@ -186,9 +186,9 @@ class _Building:
             )
 
         try:
-            service = SERVICE.validate_json(json.dumps(flat), strict=True)
+            service = adapters.service().validate_json(json.dumps(flat), strict=True)
         except ValidationError as error:
-            found = explain(error, schema=SERVICE_SCHEMA, locate=locate)
+            found = explain(error, schema=adapters.service_keys(), locate=locate)
             return [_moved(problem) for problem in found], layers, None
         broken = list(unclean(flat))
         broken += broken_rules(
@@ -240,9 +240,9 @@ class _Building:
 
         try:
             flat = {**registration.metadata, "origin": registration.where}
-            team = TEAM.validate_json(json.dumps(flat), strict=True)
+            team = adapters.team().validate_json(json.dumps(flat), strict=True)
         except ValidationError as error:
-            self._problems += explain(error, schema=TEAM_SCHEMA, locate=locate)
+            self._problems += explain(error, schema=adapters.team_keys(), locate=locate)
             return
         broken = [*unclean(flat), *_team_rules(team)]
         first = self._teams.get(team.name)
@@ -294,8 +294,8 @@ def _moved(problem: Problem) -> Problem:
     section, _, key = problem.key.partition(".")
     if not problem.message.startswith("unknown key"):
         return problem
-    spec_keys = SERVICE_SCHEMA["$defs"]["Spec"]["properties"]
-    if section == "spec" and key in METADATA:
+    spec_keys = adapters.service_keys()["$defs"]["Spec"]["properties"]
+    if section == "spec" and key in adapters.metadata():
         return dataclasses.replace(problem, message="unknown key; it stands under metadata", nearest="")
     if section == "metadata" and key in spec_keys:
         return dataclasses.replace(problem, message="unknown key; it stands under spec", nearest="")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scorecard.catalog.adapters import METADATA, SERVICE_SCHEMA, TEAM_SCHEMA
+from scorecard.catalog import adapters
 from scorecard.catalog.documents import API_VERSION
 from scorecard.config.fields import LABEL_PATTERN
 from scorecard.config.schema import partial
@@ -13,12 +13,12 @@ from scorecard.json_schema import titled
 
 def service_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of one document of kind Service or Team."""
-    service, team = SERVICE_SCHEMA, TEAM_SCHEMA
+    service, team = adapters.service_keys(), adapters.team_keys()
     # Defaults may bring what a service leaves out, and null takes away what they brought.
     definitions = {name: partial(part) for name, part in service["$defs"].items()}
     definitions["Service"] = _document(
         "Service",
-        _metadata(service, METADATA),
+        _metadata(service, adapters.metadata()),
         {
             "spec": {"$ref": "#/$defs/Spec", "description": "How it is looked at in production."},
             "environments": {

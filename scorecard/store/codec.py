@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -20,13 +20,6 @@ from scorecard.evidence.upgrades import upgrade
 from scorecard.judge import Judged
 from scorecard.model import Cause, GatePolicy, Service, Team
 
-_ABSENT = TypeAdapter(Absent)
-_UNAVAILABLE = TypeAdapter(Unavailable)
-_JUDGED = TypeAdapter(Judged)
-_EXCLUSION = TypeAdapter(NotApplicable)
-_SERVICE = TypeAdapter(Service)
-_TEAM = TypeAdapter(Team)
-_POLICY = TypeAdapter(GatePolicy)
 _EXHIBITS = {"exhibits"}
 
 
@@ -42,10 +35,12 @@ def kinds() -> dict[str, type[Evidence]]:
     return found
 
 
+T = TypeVar("T")
 _adapters: dict[str, TypeAdapter[Any]] = {}
 
 
-def _adapter(kind: type[Evidence]) -> TypeAdapter[Any]:
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    # Made when it is first needed: a command that reads no evidence does not pay for it.
     name = f"{kind.__module__}.{kind.__qualname__}"
     if name not in _adapters:
         _adapters[name] = TypeAdapter(kind)
@@ -68,9 +63,9 @@ def encode_answer(answer: Answer, *, exhibits: bool = True) -> str:
 
 def _encoded(answer: Answer, *, exhibits: bool) -> str:
     if isinstance(answer, Unavailable):
-        return '{"unavailable":' + _dump(_UNAVAILABLE, answer, exclude_defaults=True) + "}"
+        return '{"unavailable":' + _dump(_adapter(Unavailable), answer, exclude_defaults=True) + "}"
     if isinstance(answer, Absent):
-        return '{"absent":' + _dump(_ABSENT, answer) + "}"
+        return '{"absent":' + _dump(_adapter(Absent), answer) + "}"
     body = _dump(_adapter(type(answer)), answer, exclude_defaults=True, exclude=None if exhibits else _EXHIBITS)
     return f'{{"schema":{answer.schema},"evidence":{body}}}'
 
@@ -86,9 +81,9 @@ def decode_answer(kind: type[Evidence], text: str) -> Answer:
 
 def _decode(kind: type[Evidence], body: dict[str, Any]) -> Answer:
     if "unavailable" in body:
-        return _UNAVAILABLE.validate_python(body["unavailable"])
+        return _adapter(Unavailable).validate_python(body["unavailable"])
     if "absent" in body:
-        return _ABSENT.validate_python(body["absent"])
+        return _adapter(Absent).validate_python(body["absent"])
     value = upgrade(kind, body["schema"], body["evidence"])
     adapter = _adapter(kind)
     answer: Answer
@@ -144,48 +139,48 @@ def decode_window(kind: type[Evidence], packed: bytes) -> Window[Any] | None:
 @lru_cache(maxsize=4096)
 def encode_judged(judged: Judged) -> str:
     """A finding as JSON."""
-    return _dump(_JUDGED, judged, exclude_defaults=True)
+    return _dump(_adapter(Judged), judged, exclude_defaults=True)
 
 
 def decode_judged(text: str) -> Judged:
     """Read what `encode_judged` wrote."""
-    return _JUDGED.validate_json(text)
+    return _adapter(Judged).validate_json(text)
 
 
 def encode_exclusion(exclusion: NotApplicable) -> str:
     """Why a row does not apply, as JSON."""
-    return _dump(_EXCLUSION, exclusion, exclude_defaults=True)
+    return _dump(_adapter(NotApplicable), exclusion, exclude_defaults=True)
 
 
 def decode_exclusion(text: str) -> NotApplicable:
     """Read what `encode_exclusion` wrote."""
-    return _EXCLUSION.validate_json(text)
+    return _adapter(NotApplicable).validate_json(text)
 
 
 def encode_service(service: Service) -> str:
     """A service as JSON."""
-    return _dump(_SERVICE, service, exclude_defaults=True)
+    return _dump(_adapter(Service), service, exclude_defaults=True)
 
 
 @lru_cache(maxsize=20_000)
 def decode_service(text: str) -> Service:
     """Read what `encode_service` wrote. The same text is the same frozen value: every cycle reads every service."""
-    return _SERVICE.validate_json(text)
+    return _adapter(Service).validate_json(text)
 
 
 def encode_team(team: Team) -> str:
     """A team as JSON."""
-    return _dump(_TEAM, team, exclude_defaults=True)
+    return _dump(_adapter(Team), team, exclude_defaults=True)
 
 
 def decode_team(text: str) -> Team:
     """Read what `encode_team` wrote."""
-    return _TEAM.validate_json(text)
+    return _adapter(Team).validate_json(text)
 
 
 def encode_policy(policy: GatePolicy) -> str:
     """A launch bar as JSON."""
-    return _dump(_POLICY, policy)
+    return _dump(_adapter(GatePolicy), policy)
 
 
 def clean(words: str) -> str:
