@@ -29,6 +29,7 @@ _COMMANDS = {
     "doctor": ("scorecard.cli.doctor", "doctor"),
     "schema": ("scorecard.cli.schema", "schema"),
     "openapi": ("scorecard.cli.schema", "openapi"),
+    "drill": ("scorecard.cli.drill", "drill"),
     "db": ("scorecard.cli.database", "db"),
 }
 """Every command, in the order in which a newcomer meets them: module and attribute."""

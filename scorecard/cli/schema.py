@@ -9,13 +9,13 @@ import click
 
 from scorecard.cli.output import write
 
-KINDS = ("config", "service", "checklist", "scorecard")
+KINDS = ("config", "service", "checklist", "scorecard", "drill", "drill-report")
 
 
 @click.command(short_help="Print a JSON Schema.")
 @click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 def schema(kind: str) -> int:
-    """Print the JSON Schema (2020-12) of KIND: config, service, checklist or scorecard."""
+    """Print the JSON Schema (2020-12) of KIND: config, service, checklist, scorecard, drill or drill-report."""
     write(json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n")
     return 0
 
@@ -35,6 +35,14 @@ def json_schema(kind: str) -> dict[str, Any]:
         from scorecard.registry import ChecklistFile
 
         return titled(ChecklistFile.model_json_schema(), "A checklist")
+    if kind == "drill":
+        from scorecard.drill.spec import drill_schema
+
+        return drill_schema()
+    if kind == "drill-report":
+        from scorecard.drill.report import report_schema
+
+        return report_schema()
     from scorecard.api.schemas import scorecard_schema
 
     return scorecard_schema()
