@@ -61,7 +61,7 @@ def stop(demo: Demo, number: signal.Signals = signal.SIGTERM) -> int:
     return demo.process.wait(timeout=60)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not the session: a demo that nobody asks goes on measuring, a fifth of a core
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     import shutil
 
