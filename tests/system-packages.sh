@@ -4,7 +4,8 @@
 set -eu
 missing=""
 for pair in chromium:chromium prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager \
-  prometheus-blackbox-exporter:prometheus-blackbox-exporter /usr/lib/postgresql/15/bin/postgres:postgresql-15 git:git; do
+  prometheus-blackbox-exporter:prometheus-blackbox-exporter /usr/lib/postgresql/15/bin/postgres:postgresql-15 git:git ssh:openssh-client \
+  ip:iproute2 nft:nftables; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done
 [ -n "$missing" ] || exit 0

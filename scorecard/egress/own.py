@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from scorecard.egress.policy import AddressPolicy
@@ -25,7 +26,23 @@ def configured_policy(
         listen: `address:port` where we listen; a wildcard means the addresses of this machine's name.
         resolver: for the names in these two, each for at most a second.
     """
-    return AddressPolicy.of(map(str, allow), never=_database(store, resolver), own=_listener(listen, resolver))
+    places = own_places(store=store, listen=listen, resolver=resolver)
+    return AddressPolicy.of(map(str, allow), never=places.never, own=places.own)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPlaces:
+    """Our own places as `AddressPolicy.of` takes them; plain texts, for a child that makes a policy of its own."""
+
+    never: tuple[str, ...] = ()
+    """Our database."""
+    own: tuple[str, ...] = ()
+    """Where we listen."""
+
+
+def own_places(*, store: str = "", listen: str = "", resolver: Resolver) -> OwnPlaces:
+    """Our database and our listener, by address and port; the arguments are those of `configured_policy`."""
+    return OwnPlaces(_database(store, resolver), _listener(listen, resolver))
 
 
 def _database(store: str, resolver: Resolver) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from scorecard.egress.own import configured_policy
+from scorecard.egress.own import configured_policy, own_places
 from scorecard.egress.prober import Prober, ProberSettings
 from scorecard.egress.resolver import Resolver
 from scorecard.probes.repository.alerts import AlertsProbe
@@ -43,17 +43,23 @@ __all__ = [
 
 def probes(context: Context) -> tuple[Probe, ...]:
     """The probes of repositories, which share what they open."""
+    config = context.config
     repositories = Repositories(
         base=context.base,
         cache=context.cache,
         environment=os.environ,
-        credentials=dict(_credentials(context.config)),
-        allow=tuple(str(network) for network in context.config.probing.allow),
+        credentials=dict(_credentials(config)),
+        allow=tuple(str(network) for network in config.probing.allow),
+        places=own_places(
+            store=config.store_address().reveal(),
+            listen=config.server.listen,
+            resolver=Resolver(deadline=config.probing.timeout.total_seconds()),
+        ),
     )
     return (
         RepositoryHeadProbe(repositories),
         DecisionRecordsProbe(repositories),
-        AlertsProbe(repositories, _severities(context.config)),
+        AlertsProbe(repositories, _severities(config)),
         RunbooksProbe(repositories),
         RunbookPagesProbe(repositories, _sites(context)),
     )

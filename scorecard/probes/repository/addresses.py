@@ -13,6 +13,8 @@ from scorecard.probes.repository.questions import UnreadableError
 
 _SCP = re2.compile(r"^(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9][A-Za-z0-9._-]*):([^/:][^:]*)$")
 _SCHEME = re2.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
+_SSH_HOST = re2.compile(r"^(?:[a-z0-9][a-z0-9._-]*|[0-9a-f:.]+)$")
+_SSH_USER = re2.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9._-]*)?$")
 _SSH = frozenset({"ssh", "git+ssh", "ssh+git"})
 
 
@@ -53,6 +55,8 @@ def read_address(url: str, base: Path) -> Local | Remote:
         raise UnreadableError(Cause.NOT_SUPPORTED, f"{url.partition('::')[0]}:: runs a program, which is never done")
     scp = _SCP.match(url)
     if scp and len(scp.group(2)) > 1 and (scp.group(1) or "/" in scp.group(3)):
+        if not _SSH_USER.match(scp.group(1) or ""):
+            raise UnreadableError(Cause.NOT_SUPPORTED, f"{shown(url)} has a user that ssh would take as an option")
         return Remote("ssh", scp.group(1) or "git", scp.group(2).lower(), None, "/" + scp.group(3))
     scheme = _SCHEME.match(url)
     if not scheme:
@@ -80,6 +84,8 @@ def _with_scheme(url: str, scheme: str) -> Local | Remote:
         raise UnreadableError(
             Cause.NOT_SUPPORTED, f"{shown(url)} holds a password; give it as token_file of an integration instead"
         )
+    if scheme in _SSH and not (_SSH_HOST.match(host.lower()) and _SSH_USER.match(parts.username or "")):
+        raise UnreadableError(Cause.NOT_SUPPORTED, f"{shown(url)} has a host or user that ssh would not take as one")
     return Remote("ssh" if scheme in _SSH else "https", parts.username or "", host.lower(), port, parts.path)
 
 

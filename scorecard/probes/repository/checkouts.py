@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scorecard.config import SecretUnavailable
+from scorecard.egress.own import OwnPlaces
 from scorecard.evidence import Exhibit, Unavailable
 from scorecard.model import Cause, Repository, Service
 from scorecard.probes.repository.addresses import Local, Remote, identity, read_address, shown
@@ -53,6 +54,7 @@ _CLONE = ChildLimits(
 )
 _KEPT_ENVIRONMENT = ("HOME", "PATH", "USER", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
+_NOWHERE = OwnPlaces()
 _ANY = Source("")
 """In the key of what is known of a content: that does not depend on the repository it was found in."""
 
@@ -247,6 +249,7 @@ class Repositories:
         environment: Mapping[str, str] | os._Environ[str],
         credentials: Mapping[str, Credential] | None = None,
         allow: Sequence[str] = (),
+        places: OwnPlaces = _NOWHERE,
         worker: Worker | None = None,
     ) -> None:
         """Make the shared worker; nothing is started or read yet.
@@ -257,12 +260,14 @@ class Repositories:
             environment: what ssh and TLS take their settings from.
             credentials: by host.
             allow: networks beyond the public ones that may be connected to.
+            places: where our own database and listener are, which are not cloned from.
             worker: the child that reads; one of its own unless given.
         """
         self._base = base
         self._cache = cache
         self._credentials = dict(credentials or {})
         self._allow = tuple(allow)
+        self._places = places
         self._worker = worker or Worker()
         kept = {name: environment[name] for name in _KEPT_ENVIRONMENT if name in environment}
         self._fetcher = Worker("scorecard.probes.repository.fetching", limits=_CLONE, environment=kept)
@@ -357,6 +362,8 @@ class Repositories:
             token,
             credential.ca_file,
             self._allow,
+            self._places.never,
+            self._places.own,
         )
         self._fetcher.ask(question, Fetched)
         return str(directory)

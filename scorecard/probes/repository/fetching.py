@@ -7,6 +7,7 @@ connected to.
 from __future__ import annotations
 
 import errno
+import ipaddress
 import shutil
 import socket
 import ssl
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import urllib3
-from dulwich.client import HttpGitClient, HTTPUnauthorized, SSHGitClient
+from dulwich.client import HttpGitClient, HTTPUnauthorized, SSHGitClient, StrangeHostname
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository
 from dulwich.refs import HEADREF, Ref
 from dulwich.repo import Repo
@@ -24,20 +25,20 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
 from scorecard.egress.policy import AddressPolicy
+from scorecard.egress.resolver import system_lookup
 from scorecard.model import Cause
 from scorecard.probes.repository.child import serve
 from scorecard.probes.repository.questions import Fetch, Fetched, UnreadableError
+from scorecard.probes.repository.ssh import configured
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from dulwich.client import FetchPackResult, GitClient
     from dulwich.objects import ObjectID
 
 _CONNECT = 10.0
 _READ = 30.0
-_SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=10 -oServerAliveCountMax=3"
-_SSH_PORT = 22
 _MAX_PACKS = 50
 """Every fetch leaves one; beyond this many the clone is made anew."""
 _DENIED = frozenset({401, 403, 404})
@@ -109,6 +110,8 @@ def _asked(client: GitClient, path: str, repository: Repo, determine: Any, depth
         raise UnreadableError(Cause.ACCESS_DENIED, "asks for a sign-in") from None
     except NotGitRepository:
         raise UnreadableError(Cause.ACCESS_DENIED, "there is no such repository, or it is not shown to us") from None
+    except StrangeHostname:
+        raise UnreadableError(Cause.NOT_SUPPORTED, "its host or user is an option of ssh") from None
     except HangupException as error:
         raise _hung_up(error) from None
     except GitProtocolError as error:
@@ -151,18 +154,21 @@ def _hung_up(error: HangupException) -> UnreadableError:
 
 def _client(question: Fetch) -> tuple[GitClient, str]:
     parts = urlsplit(question.url)
+    policy = AddressPolicy.of(question.allow, never=question.never, own=question.own)
     if parts.scheme == "ssh":
-        # A name that does not resolve may be one of ssh's own configuration, which the operator wrote.
-        _addresses(AddressPolicy.of(question.allow), parts.hostname or "", parts.port or _SSH_PORT)
+        user = parts.username or "git"
+        place = configured(user, parts.hostname or "", parts.port)
+        (address, *_) = judged(policy, place.host, place.port)
+        # The name stands on the command line for ssh's own configuration; the address is the one that was judged.
         return SSHGitClient(
-            parts.hostname or "", port=parts.port, username=parts.username or "git", ssh_command=_SSH
+            parts.hostname or "", port=place.port, username=user, ssh_command=place.command(address)
         ), parts.path
     manager = urllib3.PoolManager(
         ssl_context=ssl.create_default_context(cafile=question.ca_file or None),
         timeout=urllib3.Timeout(connect=_CONNECT, read=_READ),
         retries=urllib3.Retry(total=3, connect=0, read=0, redirect=3, status=0),
     )
-    manager.pool_classes_by_scheme = {"https": _pool(question.allow)}
+    manager.pool_classes_by_scheme = {"https": _pool(policy)}
     base = f"https://{parts.netloc}"
     client = HttpGitClient(
         base,
@@ -173,39 +179,49 @@ def _client(question: Fetch) -> tuple[GitClient, str]:
     return client, parts.path
 
 
-def _addresses(policy: AddressPolicy, host: str, port: int) -> tuple[str, ...]:
-    """What a name resolves to, each address judged; empty when it does not.
+def judged(
+    policy: AddressPolicy, host: str, port: int, lookup: Callable[[str], tuple[str, ...]] = system_lookup
+) -> tuple[str, ...]:
+    """What a name resolves to, each address judged; never empty.
 
     Raises:
-        UnreadableError: when one of them must not be connected to, which condemns the name.
+        UnreadableError: when it does not resolve, or one of them must not be connected to, which condemns the name.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
-        return ()
-    addresses = tuple(str(entry[4][0]) for entry in found)
+        addresses = (host,) if _literal(host) else lookup(host)
+    except (OSError, UnicodeError):
+        addresses = ()
+    if not addresses:
+        raise UnreadableError(Cause.UNREACHABLE, f"the name {host} does not resolve")
     for address in addresses:
         if refusal := policy.refuses(address, port):
             raise UnreadableError(Cause.NOT_CONFIGURED, refusal)
     return addresses
 
 
-def _pool(allow: Sequence[str]) -> type[HTTPSConnectionPool]:
+def _literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _pool(policy: AddressPolicy) -> type[HTTPSConnectionPool]:
     """A pool whose connections go to a judged address and to no other."""
-    policy = AddressPolicy.of(allow)
 
     class JudgedConnection(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             host, port = self._dns_host, self.port
-            addresses = _addresses(policy, host, port)
-            if not addresses:
-                raise UnreadableError(Cause.UNREACHABLE, f"the name {host} does not resolve")
-            try:
-                return socket.create_connection((addresses[0], port), timeout=_CONNECT)
-            except TimeoutError:
-                raise UnreadableError(Cause.TIMEOUT, f"{host} does not connect within {_CONNECT:g} s") from None
-            except OSError as error:
-                raise UnreadableError(Cause.UNREACHABLE, f"{host}: {error.strerror}") from None
+            refused = ""
+            for address in judged(policy, host, port):
+                try:
+                    return socket.create_connection((address, port), timeout=_CONNECT)
+                except TimeoutError:
+                    raise UnreadableError(Cause.TIMEOUT, f"{host} does not connect within {_CONNECT:g} s") from None
+                except OSError as error:
+                    refused = f"{host}: {error.strerror}"
+            raise UnreadableError(Cause.UNREACHABLE, refused)
 
     class JudgedPool(HTTPSConnectionPool):
         ConnectionCls = JudgedConnection

@@ -251,6 +251,9 @@ class Fetch:
     token: str = field(default="", repr=False)
     ca_file: str = ""
     allow: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    """The address policy, as `AddressPolicy.of` takes it."""
 
 
 @dataclass(frozen=True, slots=True)

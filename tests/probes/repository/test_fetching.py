@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
+import shlex
+import socket
 import ssl
 import subprocess
 import threading
@@ -23,13 +25,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from werkzeug.serving import make_server
 
-from scorecard.config import SecretUnavailable
+from scorecard.config import SecretUnavailable, load_config
+from scorecard.egress.own import OwnPlaces, own_places
+from scorecard.egress.policy import AddressPolicy
+from scorecard.egress.resolver import Resolver
 from scorecard.evidence import DecisionRecords
 from scorecard.model import Cause, Repository, Service, Spec
-from scorecard.probes import Upstream
-from scorecard.probes.repository import DecisionRecordsProbe, Repositories, checkouts
+from scorecard.probes import Context, Upstream
+from scorecard.probes.repository import DecisionRecordsProbe, Repositories, checkouts, probes
 from scorecard.probes.repository.checkouts import Credential
+from scorecard.probes.repository.fetching import judged
 from scorecard.probes.repository.isolation import Worker
+from scorecard.probes.repository.questions import UnreadableError
+from scorecard.probes.repository.ssh import SshPlace, configured
+from tests.conftest import START
 
 RECORD = "# 1. A\n\nDate: 2026-01-01\n\n## Status\n\nAccepted\n"
 
@@ -347,9 +356,11 @@ class TestSsh:
         (tmp_path / "bin").mkdir()
         script = tmp_path / "bin" / "ssh"
         script.write_text(
-            f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/called\n[ -e {tmp_path}/deny ] && '
+            f"#!/bin/sh\nfor last; do :; done\n"
+            f'[ "$1" = -G ] && {{ cat {tmp_path}/told 2>/dev/null || echo "hostname $last"; exit; }}\n'
+            f'printf "%s\\n" "$@" > {tmp_path}/called\n[ -e {tmp_path}/deny ] && '
             f"{{ echo 'git@127.0.0.1: Permission denied (publickey).' >&2; exit 255; }}\n"
-            f'for last; do :; done\ncd {forge.root} && exec sh -c "$(echo $last | sed s:/example:./:)"\n'
+            f'cd {forge.root} && exec sh -c "$(echo $last | sed s:/example:./:)"\n'
         )
         script.chmod(0o755)
         return {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "HOME": str(tmp_path)}
@@ -376,3 +387,75 @@ class TestSsh:
         answer = ask(opened(environment=ssh, allow=()), "git@127.0.0.1:example/payments.git")
         assert answer.cause is Cause.NOT_CONFIGURED
         assert not (tmp_path / "called").exists()
+
+    def test_ssh_goes_to_the_address_that_was_judged_and_expects_the_key_of_the_name(
+        self, opened: Opened, ssh: dict[str, str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "told").write_text("hostname localhost\nport 2222\n")
+        answer = ask(opened(environment=ssh, allow=("127.0.0.1", "::1")), "git@forge-alias:example/payments.git")
+        assert isinstance(answer, DecisionRecords), answer
+        called = (tmp_path / "called").read_text().splitlines()
+        assert {"-oHostName=127.0.0.1", "-oHostName=::1"} & set(called), called
+        assert "-oHostKeyAlias=[localhost]:2222" in called
+        assert called[called.index("-p") + 1] == "2222"
+        assert "git@forge-alias" in called, "the operator's own settings for the name count"
+
+    def test_a_name_that_does_not_resolve_for_us_is_not_left_to_ssh(
+        self, opened: Opened, ssh: dict[str, str], tmp_path: Path
+    ) -> None:
+        """Rebinding: a resolver that has no answer for the judge, and one for ssh."""
+        answer = ask(opened(environment=ssh), "git@forge.invalid:example/payments.git")
+        assert (answer.cause, "does not resolve" in answer.detail) == (Cause.UNREACHABLE, True)
+        assert not (tmp_path / "called").exists()
+
+    def test_a_proxy_of_ssh_s_configuration_is_refused_since_it_resolves_elsewhere(
+        self, opened: Opened, ssh: dict[str, str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "told").write_text("hostname 127.0.0.1\nproxyjump bastion\n")
+        answer = ask(opened(environment=ssh), "git@127.0.0.1:example/payments.git")
+        assert (answer.cause, "through a proxy" in answer.detail) == (Cause.NOT_SUPPORTED, True)
+        assert not (tmp_path / "called").exists()
+
+    def test_the_real_ssh_connects_to_the_literal_address_whatever_the_name_means(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(20)
+            port = listener.getsockname()[1]
+            place = SshPlace("forge.invalid", port, f"[forge.invalid]:{port}")
+            command = [*shlex.split(place.command("127.0.0.1")), "-p", str(port), "git@forge.invalid", "true"]
+            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as client:
+                connection, _ = listener.accept()
+                with connection:
+                    assert connection.recv(64).startswith(b"SSH-2.0-")
+                client.kill()
+
+    def test_the_real_ssh_says_where_it_would_go(self) -> None:
+        assert configured("git", "forge.invalid", 2222) == SshPlace("forge.invalid", 2222, "[forge.invalid]:2222")
+        assert configured("git", "127.0.0.1", None) == SshPlace("127.0.0.1", 22, "127.0.0.1")
+
+
+class TestAddresses:
+    """The policy is the prober's: our own places are in it, and one bad answer condemns a name."""
+
+    def test_neither_our_database_nor_our_listener_is_cloned_from(self, forge: Forge, opened: Opened) -> None:
+        place = f"127.0.0.1:{forge.port}"
+        never = ask(opened(allow=(place,), places=OwnPlaces(never=(place,))), forge.url)
+        assert (never.cause, "our own database" in never.detail) == (Cause.NOT_CONFIGURED, True)
+        own = ask(opened(allow=("127.0.0.0/8",), places=OwnPlaces(own=(place,))), forge.url)
+        assert own.cause is Cause.NOT_CONFIGURED
+        assert forge.requests == []
+
+    def test_one_bad_answer_condemns_the_name(self) -> None:
+        policy = AddressPolicy.of(["127.0.0.1"])
+        with pytest.raises(UnreadableError, match="metadata"):
+            judged(policy, "forge.test", 443, lambda _: ("127.0.0.1", "169.254.169.254"))
+        assert judged(policy, "forge.test", 443, lambda _: ("127.0.0.1",)) == ("127.0.0.1",)
+
+    def test_the_probes_know_our_places_from_the_configuration(self, tmp_path: Path) -> None:
+        places = own_places(
+            store="postgresql://x@127.0.0.3:5433/s", listen="127.0.0.1:8080", resolver=Resolver(deadline=1)
+        )
+        assert places == OwnPlaces(("127.0.0.3:5433",), ("127.0.0.1:8080",))
+        config = tmp_path / "scorecard.yaml"
+        config.write_text("store: postgresql://x@127.0.0.3:5433/s\nserver: {listen: '127.0.0.1:8080'}\n")
+        made = probes(Context(config=load_config(config, {}), base=tmp_path, cache=tmp_path, clock=lambda: START))
+        assert made[0].repositories._places == places  # type: ignore[attr-defined]
