@@ -9,7 +9,7 @@ all is done in one run.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -41,6 +41,8 @@ class _Plan:
     url: str
     logs: Mapping[str, Source | Unavailable]
     """This service's own log under its name, and those of its downstreams."""
+    alone: bool = True
+    """No other service that is asked has the same log."""
 
     @property
     def source(self) -> Source | Unavailable:
@@ -79,6 +81,11 @@ class CorrelationProbe:
                 yield service.key, planned
         if not plans:
             return
+        shared = Counter(plan.source.name for plan in plans.values() if not isinstance(plan.source, Unavailable))
+        plans = {
+            key: plan if isinstance(plan.source, Unavailable) else replace(plan, alone=shared[plan.source.name] == 1)
+            for key, plan in plans.items()
+        }
         others = {service.name for service in services}
         with Lanes({source.lane for plan in plans.values() for _, source in plan.readable()}) as lanes:
             ask = self._again if upstream.again else self._and_wait if upstream.patient else self._in_turn
@@ -255,6 +262,7 @@ class CorrelationProbe:
                 system=source.system,
                 service=name,
                 others=(set(others) | set(plan.logs)) - {name},
+                alone=plan.alone,
                 declared_field=plan.service.spec.correlation.field,
                 names=self.names,
             )

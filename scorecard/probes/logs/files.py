@@ -23,6 +23,8 @@ READ_AT_MOST = 8 << 20
 """Bytes of one file that are looked at: the last ones for a sample, the first ones after the mark for a search."""
 UNPACK_AT_MOST = 64 << 20
 """Bytes that one gzip file may come to; a bomb ends there."""
+_MOST_SKIPPED = 1 << 30
+"""Bytes that are unpacked besides, of a file that was seen with this size before it was packed."""
 MOST_FILES = 200
 """Files of a log, the newest ones."""
 MARKED_FILES = 64
@@ -118,7 +120,7 @@ class FileSource:
             known = marked.get((member.device, member.inode))
             if known is None and member.modified < newest:
                 continue
-            texts, more = _since(member, known)
+            texts, more = _since(member, known, marked.values())
             cut = cut or more
             lines = Unwrapper().lines(texts)
             found += [line for line in lines if not needles or any(needle in line.text for needle in needles)]
@@ -235,10 +237,22 @@ class _opened:  # noqa: N801 - used as a function is
 
 def _end(descriptor: int, size: int) -> int:
     """The place after the last whole line."""
-    start = max(0, size - LONGEST_LINE)
-    tail = os.pread(descriptor, size - start, start)
-    newline = tail.rfind(b"\n")
-    return size if newline < 0 and start else start + newline + 1
+    start = size
+    while start > max(0, size - LONGEST_LINE):
+        step = min(_BLOCK, start)
+        start -= step
+        newline = os.pread(descriptor, step, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+    return size if start else 0
+
+
+def _after_hole(descriptor: int, size: int) -> int:
+    """Where the content begins: a writer that goes on where it was leaves a hole before it when its log is cut."""
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_DATA)
+    except OSError:  # nothing but a hole
+        return size
 
 
 def _read_mark(mark: str) -> tuple[int, dict[tuple[int, int], tuple[int, int, int]]]:
@@ -250,23 +264,38 @@ def _read_mark(mark: str) -> tuple[int, dict[tuple[int, int], tuple[int, int, in
         raise SourceError(Cause.NO_DATA, "where the log ended before the request is not known any more") from None
 
 
-def _since(member: _Member, known: tuple[int, int, int] | None) -> tuple[list[str], bool]:
+_Mark = tuple[int, int, int]
+"""Where a file ended, how much of its head was kept, and the checksum of that."""
+
+
+def _since(member: _Member, known: _Mark | None, marks: Iterable[_Mark]) -> tuple[list[str], bool]:
     """The lines after what was marked, and whether there are more than these."""
     if member.packed:
         if known is not None:
             return [], False
-        data, more = _unpacked(member, keep_end=False)
+        data, more = _unpacked(member, keep_end=False, marks=marks)
         return _split(data, whole=not more), more
     with _opened(member) as descriptor:
         size = os.fstat(descriptor).st_size
-        start = 0
-        if known is not None:
-            offset, length, crc = known
-            same = size >= offset and zlib.crc32(os.pread(descriptor, length, 0)) == crc
-            # Truncated, or another file under the same number: all of it is new.
-            start = offset if same else 0
+        head = os.pread(descriptor, _HEAD, 0)
+        if known is not None and size >= known[0] and _begins_as(head, known):
+            data = _pread(descriptor, known[0], min(size - known[0], READ_AT_MOST))
+            return _split(data, whole=False), size - known[0] > READ_AT_MOST
+        # Truncated, or another file: all of it is new. Unless it is a copy of a marked one, whose new part is its end;
+        # and as files may begin alike, what follows that place is read besides, not instead.
+        start = _after_hole(descriptor, size)
         data = _pread(descriptor, start, min(size - start, READ_AT_MOST))
-    return _split(data, whole=False), size - start > READ_AT_MOST
+        more = size - start > READ_AT_MOST
+        copied = max((mark[0] for mark in marks if mark[0] < size and _begins_as(head, mark)), default=0)
+        if copied > start + READ_AT_MOST or (more and copied > start):
+            data += b"\n" + _pread(descriptor, copied, min(size - copied, READ_AT_MOST))
+            more = size - copied > READ_AT_MOST
+    return _split(data, whole=False), more
+
+
+def _begins_as(head: bytes, mark: _Mark) -> bool:
+    _, length, checksum = mark
+    return len(head) >= length > 0 and zlib.crc32(head[:length]) == checksum
 
 
 def _last_lines(member: _Member, count: int) -> list[Line]:
@@ -301,16 +330,22 @@ def _split(data: bytes, *, whole: bool) -> list[str]:
     last = lines.pop()
     if whole and last:
         lines.append(last)
-    return [line[: LONGEST_LINE + 1].decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r") for line in lines]
+    # NULs: a file that was cut under its writer, or a machine that lost its power.
+    return [
+        line.strip(b"\0")[: LONGEST_LINE + 1].decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r") for line in lines
+    ]
 
 
-def _unpacked(member: _Member, *, keep_end: bool) -> tuple[bytes, bool]:
-    """What a gzip file holds, its first or its last part, and whether there is more or it is broken."""
+def _unpacked(member: _Member, *, keep_end: bool, marks: Iterable[_Mark] = ()) -> tuple[bytes, bool]:
+    """What a gzip file holds, its first or its last part, and whether there is more or it is broken.
+
+    Where it is a marked file that was packed since, what was there at the mark is left out but for its first part.
+    """
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     parts: list[bytes] = []
-    kept = total = place = 0
+    kept = total = place = old = 0
     with _opened(member) as descriptor:
-        while total < UNPACK_AT_MOST and place < UNPACK_AT_MOST:
+        while total < UNPACK_AT_MOST + old and place < UNPACK_AT_MOST + old:
             packed = unpacker.unconsumed_tail or os.pread(descriptor, _BLOCK, place)
             if not unpacker.unconsumed_tail:
                 place += len(packed)
@@ -320,15 +355,22 @@ def _unpacked(member: _Member, *, keep_end: bool) -> tuple[bytes, bool]:
                 data = unpacker.decompress(packed, _BLOCK)
             except zlib.error:
                 return b"".join(parts), True
+            if not total:
+                same = (mark[0] for mark in marks if _begins_as(data[:_HEAD], mark))
+                # No bomb: a file of that size was there.
+                old = min(max(same, default=0), _MOST_SKIPPED)
             total += len(data)
-            kept += len(data)
-            parts.append(data)
+            if READ_AT_MOST < total <= old:
+                parts[-1:] = [parts[-1].rstrip(b"\n") + b"\n"]
+            else:
+                kept += len(data)
+                parts.append(data)
             if unpacker.eof and (unpacker.unused_data or place < member.size):
                 # gzip files may be several, one after the other
                 place -= len(unpacker.unused_data)
                 unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
             while keep_end and len(parts) > 1 and kept - len(parts[0]) >= READ_AT_MOST:
                 kept -= len(parts.pop(0))
-            if not keep_end and kept >= READ_AT_MOST * 2:
+            if not keep_end and kept >= READ_AT_MOST * 2 and total > old:
                 return b"".join(parts), True
     return b"".join(parts), True

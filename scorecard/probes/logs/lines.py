@@ -17,7 +17,7 @@ import re2
 
 from scorecard.evidence.logs import LINE_FIELDS
 
-LONGEST_LINE = 256 * 1024
+LONGEST_LINE = 2 << 20
 """Characters of a line, joined parts included; what is longer is cut, and no JSON object any more."""
 _DEEPEST = 32
 _MOST_VALUES = 5000

@@ -32,6 +32,7 @@ _NEAR = timedelta(seconds=2)
 _QUARTER = 900.0
 """Seconds: every zone is a whole number of quarters of an hour away."""
 _KEY_LENGTH = 80
+_OUR_ID = re2.compile(r"scorecard-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _BEST = (Trace.IN_FIELD, Trace.UNDER_ANOTHER_KEY, Trace.IN_TEXT, Trace.ANOTHER_SERVICE)
 
 
@@ -45,6 +46,8 @@ class Wanted:
     """The service whose log it is."""
     others: Collection[str] = ()
     """Names of other services; a line that names one of them is theirs."""
+    alone: bool = True
+    """No other service that is asked has the same log; else only a line that names this one is its."""
     declared_field: str
     names: FieldNames
 
@@ -68,6 +71,12 @@ class Wanted:
         if not said or (said not in self.others and _alike(said, self.service)):
             return ""
         return said
+
+    def takes(self, entry: Entry | None) -> bool:
+        """Whether a line without the id may be held against this service."""
+        if not self.alone and (entry is None or not service_of(entry, self.names)):
+            return False
+        return not self.whose(entry)
 
 
 def _alike(said: str, name: str) -> bool:
@@ -158,7 +167,12 @@ def request_seen(lines: Iterable[Line], wanted: Wanted) -> Line | None:
     for line in lines:
         entry = line.entry()
         texts = [line.text] if entry is None else [text for _, text in texts_of(entry)]
-        if not wanted.whose(entry) and any(named.search(text) for text in texts) and _at_the_time(line, entry, wanted):
+        if (
+            wanted.takes(entry)
+            and any(named.search(text) for text in texts)
+            and _at_the_time(line, entry, wanted)
+            and not _OUR_ID.search(line.text)  # that of another request, of ours as well
+        ):
             return line
     return None
 

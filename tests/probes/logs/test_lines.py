@@ -71,7 +71,7 @@ def test_a_line_that_only_looks_like_cri_stays_as_it_is() -> None:
 
 def test_endless_parts_end_at_the_longest_line() -> None:
     part = f"2026-11-24T15:18:33.1Z stdout P {'x' * 100_000}"
-    (text,) = unwrapped(*[part] * 20, "2026-11-24T15:18:33.2Z stdout F end")
+    (text,) = unwrapped(*[part] * 30, "2026-11-24T15:18:33.2Z stdout F end")
     assert len(text) == LONGEST_LINE
 
 
