@@ -19,7 +19,18 @@ from fractions import Fraction
 from typing import Any, NewType, Protocol, TypeVar
 
 from scorecard.evidence import Absent, Evidence, Unavailable, Window
-from scorecard.model import Cadence, Category, Cause, Requirement, Risk, Scope, Service, ServiceType, Status
+from scorecard.model import (
+    Cadence,
+    Category,
+    Cause,
+    Provenance,
+    Requirement,
+    Risk,
+    Scope,
+    Service,
+    ServiceType,
+    Status,
+)
 
 __all__ = [
     "Category",
@@ -28,9 +39,11 @@ __all__ = [
     "Finding",
     "Item",
     "Now",
+    "Provenance",
     "Requirement",
     "Risk",
     "Row",
+    "Rung",
     "Subject",
     "each",
     "failed",
@@ -82,6 +95,8 @@ class Finding(Item):
     observed_at: datetime | None = None
     lines: str = ""
     """The exact lines to add to the service file, where nothing is configured."""
+    provenance: Provenance | None = None
+    """Set where the finding rests on a part of its evidence only, such as one restore of many sources'."""
 
     def at(self, observed_at: datetime) -> Finding:
         """The same finding, resting on an observation of another time."""
@@ -288,6 +303,18 @@ class Check:
         return min((want.kind.cadence for want in self.wants), key=order.index, default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One kind of proof, on a row's ladder."""
+
+    words: str
+    """What was seen of a subject that stands here."""
+    status: Status
+    """The best verdict that it earns."""
+    codes: frozenset[str]
+    """Of subjects that stand on it."""
+
+
 _NOT_BY_NAME = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.VAR_POSITIONAL,
@@ -300,7 +327,7 @@ F = TypeVar("F", bound=Rule)
 class Row:
     """One line of a checklist. Its id is the name of its file, with hyphens; its checks' are those of the functions."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a row is, by name
         self,
         *,
         title: str,
@@ -311,6 +338,7 @@ class Row:
         types: Iterable[ServiceType] = ALL_TYPES,
         needs_state: bool = False,
         links: Iterable[str] = (),
+        ladder: Iterable[Rung] = (),
     ) -> None:
         """Describe the row.
 
@@ -323,6 +351,7 @@ class Row:
             types: the service types it applies to, unless the checklist says otherwise.
             needs_state: does not apply to a service that says `stateless`.
             links: where to read more.
+            ladder: kinds of proof, best first, where there are several; pages show on which one a service stands.
         """
         if limits is not None and not (dataclasses.is_dataclass(limits) and isinstance(limits, type)):
             raise TypeError(f"limits of {title!r} is not a dataclass")
@@ -334,6 +363,7 @@ class Row:
         self.types = frozenset(types)
         self.needs_state = needs_state
         self.links = tuple(links)
+        self.ladder = tuple(ladder)
         self.checks: tuple[Check, ...] = ()
         self.module = inspect.stack(0)[1].frame.f_globals["__name__"]
 

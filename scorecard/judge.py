@@ -322,7 +322,7 @@ def _dress(row: ChecklistRow, check: Check, finding: Finding, resting_on: tuple[
         cause=finding.cause,
         subjects=finding.subjects,
         lines=finding.lines,
-        provenance=provenance,
+        provenance=finding.provenance or provenance,
         observed_at=observed,
         expires_at=expires,
         kinds=tuple(kind.kind() for kind in check.kinds),

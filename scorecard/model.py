@@ -434,9 +434,11 @@ class AwsRef(_Strict):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupRef(_Strict):
     resource: str | None = None
-    """The ARN, dump directory or s3:// prefix that is backed up."""
+    """The ARN, dump directory or s3:// prefix that is backed up; any name where `dumps` says where its dumps are."""
+    dumps: str | None = None
+    """Where dumps of the resource are: a directory or an s3:// prefix, whose last part may be a pattern."""
     drill: str | None = None
-    """A glob of drill reports in the service's repositories."""
+    """A glob of drill reports in the service's repositories, or an s3:// pattern; beside `resource`, of that one."""
     recovery_time: Duration | None = None
     """How long a restore may take."""
     recovery_point: Duration | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scorecard.catalog.rules import is_local
 
 if TYPE_CHECKING:
-    from scorecard.model import Service, Spec
+    from scorecard.model import BackupRef, Service, Spec
 
 
 def resolved(service: Service, directory: Path) -> Service:
@@ -35,12 +35,17 @@ def _platform(spec: Spec, directory: Path) -> dict[str, object]:
         moved = {key: _absolute(path, directory) for key, path in given.items() if path and _is_relative(path)}
         if moved:
             changes["infrastructure"] = dataclasses.replace(spec.infrastructure, **moved)
-    if any(backup.resource and _is_relative(backup.resource) for backup in spec.backups):
-        changes["backups"] = tuple(
-            dataclasses.replace(one, resource=_absolute(one.resource, directory)) if one.resource else one
-            for one in spec.backups
-        )
+    backups = tuple(_backup(one, directory) for one in spec.backups)
+    if backups != spec.backups:
+        changes["backups"] = backups
     return changes
+
+
+def _backup(one: BackupRef, directory: Path) -> BackupRef:
+    """Beside `dumps` the resource is a name; alone it is the place of its own dumps."""
+    if one.dumps:
+        return dataclasses.replace(one, dumps=_absolute(one.dumps, directory))
+    return dataclasses.replace(one, resource=_absolute(one.resource, directory)) if one.resource else one
 
 
 def _is_relative(text: str) -> bool:

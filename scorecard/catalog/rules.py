@@ -111,8 +111,11 @@ def _choices(spec: Spec) -> Iterator[Broken]:
         yield ("spec", "logs"), f"one source is expected, not {' and '.join(sources)}"
     yield from _one_of(spec.dashboards, ("spec", "dashboards"), ("grafana", "cloudwatch"))
     yield from _one_of(spec.alerts, ("spec", "alerts"), ("prometheus", "files", "grafana", "cloudwatch"))
-    yield from _one_of(spec.backups, ("spec", "backups"), ("resource", "drill"))
     for index, backup in enumerate(spec.backups):
+        if not (backup.resource or backup.dumps or backup.drill):
+            yield ("spec", "backups", index), "one of resource, dumps, drill is expected"
+        if backup.drill and not backup.drill.startswith("s3://"):
+            yield from _tried(_folder, backup.drill, ("spec", "backups", index, "drill"))
         for key in ("recovery_time", "recovery_point"):
             value = getattr(backup, key)
             if value is not None and value <= timedelta():
@@ -216,8 +219,10 @@ def _foreign_files(spec: Spec) -> Iterator[Broken]:
         if spec.infrastructure is not None and is_local(getattr(spec.infrastructure, key) or "s3:"):
             yield ("spec", "infrastructure", key), message
     for index, backup in enumerate(spec.backups):
-        if backup.resource is not None and is_local(backup.resource):
-            yield ("spec", "backups", index, "resource"), message
+        for key in ("resource", "dumps"):
+            place = getattr(backup, key)
+            if place is not None and is_local(place) and not (key == "resource" and backup.dumps):
+                yield ("spec", "backups", index, key), message
 
 
 def is_local(text: str) -> bool:

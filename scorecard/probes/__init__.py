@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from scorecard.evidence import Absent, Answer, Evidence, Observation, Unavailable, Window
+from scorecard.evidence.pushed import Pushed, PushedKind
 from scorecard.model import Cause, Service, ServiceKey
 
 
@@ -82,6 +83,18 @@ class Upstream:
         return self.windows.get((key, kind))
 
 
+class NotReadableError(Exception):
+    """What was pushed cannot be read now: the store does not answer."""
+
+
+PushedReader = Callable[[ServiceKey, PushedKind], tuple[Pushed, ...]]
+"""(service, kind) -> the newest documents that were pushed, newest first. Raises NotReadableError and nothing else."""
+
+
+def _no_store(_key: ServiceKey, _kind: PushedKind) -> tuple[Pushed, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a probe factory is given: configuration, clock and places. Clients are made from it once."""
@@ -94,6 +107,8 @@ class Context:
     """A directory of our own for clones."""
     base: Path
     """What relative paths in the catalogue are relative to."""
+    pushed: PushedReader = _no_store
+    """What pipelines pushed into the store; where there is no store, nothing was."""
 
 
-__all__ = ["Absent", "Answer", "Context", "Probe", "Unavailable", "Upstream"]
+__all__ = ["Absent", "Answer", "Context", "NotReadableError", "Probe", "PushedReader", "Unavailable", "Upstream"]

@@ -143,7 +143,7 @@ def test_a_warning_on_a_named_row_is_a_go(scorecard: Call) -> None:
 
 @pytest.mark.usefixtures("in_fleet")
 def test_a_row_that_nothing_can_measure_is_cannot_tell(scorecard: Call) -> None:
-    done = scorecard("check", "checkout", "--row", "backups", "-o", "json")
+    done = scorecard("check", "checkout", "--row", "ci-cd-pipeline", "-o", "json")
     assert done.code == 3
     assert {check["cause"] for check in done.json["rows"][0]["checks"]} == {"not_supported"}
 

@@ -17,6 +17,7 @@ from scorecard.egress.resolver import Resolver
 from scorecard.probes.repository.alerts import AlertsProbe
 from scorecard.probes.repository.checkouts import Credential, Repositories
 from scorecard.probes.repository.decision_records import DecisionRecordsProbe
+from scorecard.probes.repository.drills import RepositoryDrillsProbe
 from scorecard.probes.repository.head import RepositoryHeadProbe
 from scorecard.probes.repository.runbooks import RunbooksProbe
 from scorecard.probes.repository.site_pages import RunbookPagesProbe
@@ -34,6 +35,7 @@ __all__ = [
     "AlertsProbe",
     "DecisionRecordsProbe",
     "Repositories",
+    "RepositoryDrillsProbe",
     "RepositoryHeadProbe",
     "RunbookPagesProbe",
     "RunbooksProbe",
@@ -62,6 +64,7 @@ def probes(context: Context) -> tuple[Probe, ...]:
         AlertsProbe(repositories, _severities(config)),
         RunbooksProbe(repositories),
         RunbookPagesProbe(repositories, _sites(context)),
+        RepositoryDrillsProbe(repositories),
     )
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from scorecard.drill.evidence import restore_of
+from scorecard.drill.report import ReportError, read_report
+from scorecard.evidence.backups import Restore
+from scorecard.model import Cause
 from scorecard.probes.repository import questions as q
 from scorecard.probes.repository.history import find_structure, last_changed
 from scorecard.probes.repository.html import read_html
 from scorecard.probes.repository.markdown import read_page
-from scorecard.probes.repository.objects import list_files, locate, read_text
+from scorecard.probes.repository.objects import list_files, locate, read_file, read_text
 from scorecard.probes.repository.pages import parse_page, parsed
 from scorecard.probes.repository.records import parse_record
 from scorecard.probes.repository.rules import parse_rules
@@ -21,6 +25,18 @@ def _record(question: q.ReadRecord) -> q.ParsedRecord:
 
 def _rules(question: q.ReadRules) -> q.ParsedRules:
     return parse_rules(read_text(question.file), question.file.path, declared=question.declared)
+
+
+def _drill(question: q.ReadDrill) -> Restore:
+    path = question.file.path
+    try:
+        return restore_of(read_report(read_file(question.file), name=path), name=path)
+    except ReportError as error:
+        first, more = error.problems[0], len(error.problems) - 1
+        where = (f"line {first.line}", first.key) if first.line else (first.key,)
+        rest = f"; and {more} more" if more else ""
+        words = ": ".join(["no drill report", *filter(None, where), first.message])
+        raise q.UnreadableError(Cause.BAD_RESPONSE, f"{words}{rest}") from None
 
 
 def _page(question: q.ReadPage) -> q.ParsedPage:
@@ -44,6 +60,7 @@ ANSWERS: Final[Mapping[str, tuple[type[Any], Callable[[Any], object]]]] = {
     "ReadText": (q.ReadText, _text),
     "ReadRecord": (q.ReadRecord, _record),
     "ReadRules": (q.ReadRules, _rules),
+    "ReadDrill": (q.ReadDrill, _drill),
     "ReadPage": (q.ReadPage, _page),
     "ReadSitePage": (q.ReadSitePage, _site_page),
 }

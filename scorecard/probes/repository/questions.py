@@ -200,6 +200,13 @@ class ParsedRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadDrill:
+    """The restore that a drill report tells of; the answer is a `Restore`."""
+
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
 class ReadPage:
     """A runbook, or the part of it that a link's fragment names."""
 
@@ -271,6 +278,7 @@ Question = (
     | ReadRecord
     | ReadText
     | ReadRules
+    | ReadDrill
     | ReadPage
     | ReadSitePage
     | Fetch
