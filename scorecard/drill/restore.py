@@ -24,6 +24,7 @@ from scorecard.model import format_duration
 from scorecard.redact import redact_text
 
 _WATCH_SECONDS = 3.0
+_MOST_UNREAD = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +256,11 @@ def _verify(
             detail.append(f"corruption not looked for: {database.amcheck}")
         else:
             found.append(verify.corruption(session, spec))
+    counted = {name for one in found if not trivial(one.verification) for name in one.verification.relations or ()}
+    unread = [name for name in verify.tables_of(session) if name not in counted]
+    if unread:
+        more = f" and {len(unread) - _MOST_UNREAD} more" if unread[_MOST_UNREAD:] else ""
+        detail.append(f"rows lost here would not be noticed: {', '.join(unread[:_MOST_UNREAD])}{more}")
     log.verifications += [one.verification for one in found]
     log.reasons += [
         (one.code, f"{one.verification.name}: {one.verification.actual}, {one.verification.expected} is expected")

@@ -136,6 +136,11 @@ def session_options(spec: DrillSpec) -> tuple[str, ...]:
     return (f"statement_timeout={timeout}", "max_parallel_workers_per_gather=0", "row_security=off", "TimeZone=UTC")
 
 
+def tables_of(server: Server) -> tuple[str, ...]:
+    """The names of all tables, with their schemas."""
+    return tuple(name for name, _ in server.query(_TABLES))
+
+
 def holds_rows(server: Server) -> tuple[int, int]:
     """How many tables there are, and how many of them hold a row."""
     tables = server.query(_TABLES)
@@ -338,4 +343,4 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-__all__ = ["Asked", "Question", "ask", "corruption", "foreign_keys", "holds_rows", "questions"]
+__all__ = ["Asked", "Question", "ask", "corruption", "foreign_keys", "holds_rows", "questions", "tables_of"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ class Shop:
         self.cluster = cluster
         self.folder = folder
         self._pg_dump = pg_dump
+        self._copies = 0
 
     def dump(self, database: str, name: str, *options: str) -> Path:
         """Dump a database; an option such as `-Fc`."""
@@ -75,7 +77,7 @@ class Shop:
         subprocess.run(command, check=True, timeout=60, capture_output=True)
         return target
 
-    def value(self, source: Path | str, **changes: Any) -> dict[str, Any]:
+    def value(self, source: Path | str, **changes: object) -> dict[str, Any]:
         """The spec of a drill, as YAML has it."""
         spec: dict[str, Any] = {
             "service": "shop",
@@ -88,19 +90,31 @@ class Shop:
         spec.update(changes)
         return {key: value for key, value in spec.items() if value is not None}
 
-    def spec(self, source: Path | str, **changes: Any) -> DrillSpec:
+    def spec(self, source: Path | str, **changes: object) -> DrillSpec:
         return spec_of(load(json.dumps(self.value(source, **changes)), name="drill.yaml"), self.folder)
 
-    def file(self, folder: Path, source: Path | str, **changes: Any) -> Path:
+    def file(self, folder: Path, source: Path | str, **changes: object) -> Path:
         """The spec in a file."""
         path = folder / "drill.yaml"
         path.write_text(yaml.safe_dump(self.value(source, **changes)))
         return path
 
-    def drill(self, source: Path | str, *, stop: threading.Event | None = None, **changes: Any) -> DrillReport:
+    @contextmanager
+    def copy(self, *statements: str) -> Iterator[str]:
+        """A copy of the shop's database with something changed; its name."""
+        self._copies += 1
+        name = f"shop_{self._copies}"
+        self.cluster.execute(f"CREATE DATABASE {name} TEMPLATE shop")
+        try:
+            for statement in statements:
+                self.cluster.execute(statement, name)
+            yield name
+        finally:
+            self.cluster.execute(f"DROP DATABASE {name}")
+
+    def drill(self, source: Path | str, *, stop: threading.Event | None = None, **changes: object) -> DrillReport:
         """Carry a drill out, and see that nothing is left behind."""
-        temporary = self.folder / f"tmp-{os.getpid()}"
-        temporary.mkdir(exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=self.folder))
         setting = Setting(
             clock=lambda: datetime.now(UTC),  # noqa: TID251 - dumps are as old as their files
             stop=stop or threading.Event(),
@@ -110,6 +124,13 @@ class Shop:
         report = restore(self.spec(source, **changes), setting)
         assert list(temporary.iterdir()) == []
         return report
+
+    def locks(self) -> int:
+        """The locks that drills which live hold."""
+        with psycopg.connect(self.cluster.url("postgres")) as connection:
+            row = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
+        assert row is not None
+        return int(row[0])
 
     def left_behind(self) -> list[str]:
         """Databases, roles and connections of drills."""
@@ -137,6 +158,7 @@ def shop(cluster: Cluster, program: Callable[[str], str], tmp_path_factory: pyte
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_behind(shop: Shop) -> Iterator[None]:
+def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    assert shop.left_behind() == []
+    if "shop" in request.fixturenames:
+        assert request.getfixturevalue("shop").left_behind() == []
