@@ -33,6 +33,12 @@ class Telemetry:
             ["probe"],
             registry=self.registry,
         )
+        self._calls = Counter(
+            "scorecard_calls",
+            "Calls to an integration that counts and limits them, by place: for AWS the instance, account and region.",
+            ["system", "place"],
+            registry=self.registry,
+        )
         self._run = Histogram(
             "scorecard_run_duration_seconds",
             "How long one run of a cadence took, from its plan to its last stored finding.",
@@ -63,6 +69,10 @@ class Telemetry:
     def probe(self, name: str, outcome: str, count: int = 1) -> None:
         """Count answers of the probe `name`: `ok`, `absent`, or a `Cause` such as `timeout`."""
         self._probes.labels(name, outcome).inc(count)
+
+    def called(self, system: str, place: str, count: int = 1) -> None:
+        """Calls were made to a `place` of a `system`: `aws`, `main/111122223333/eu-west-1`."""
+        self._calls.labels(system, place).inc(count)
 
     def suspect(self, name: str, count: int = 1) -> None:
         """The probe `name` blamed ourselves; a count of 0 only lets `increase()` see the first time."""

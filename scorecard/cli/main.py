@@ -29,6 +29,7 @@ _COMMANDS = {
     "doctor": ("scorecard.cli.doctor", "doctor"),
     "schema": ("scorecard.cli.schema", "schema"),
     "openapi": ("scorecard.cli.schema", "openapi"),
+    "iam-policy": ("scorecard.cli.iam_policy", "iam_policy"),
     "drill": ("scorecard.cli.drill", "drill"),
     "db": ("scorecard.cli.database", "db"),
 }

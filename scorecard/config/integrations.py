@@ -4,12 +4,14 @@ A service names an instance, or gets the first of its kind.
 """
 
 import re
+from datetime import timedelta
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field
 
 from scorecard.config.fields import CleanText, LabelText, LocalPath, WebAddress
 from scorecard.config.sections import Http, Section
+from scorecard.model import Duration
 
 Named = TypeVar("Named", bound="Instance | AwsInstance")
 
@@ -85,6 +87,8 @@ class AwsInstance(Section):
     """A PEM file of the authorities that are trusted, instead of the system's."""
     proxy: CleanText | None = None
     """The address of a proxy; none unless given."""
+    timeout: Duration = timedelta(seconds=10)
+    """Total time of one attempt of one call."""
 
 
 class Integrations(Section):

@@ -52,6 +52,10 @@ def _nothing(_words: str) -> None:
     """Nobody looks on."""
 
 
+def _uncounted(_system: str, _place: str, _count: int) -> None:
+    """Nobody counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """What is known already: answers of this run that a probe needs, and the last windows of what it asks itself."""
@@ -68,6 +72,8 @@ class Upstream:
     """Progress of a long wait, in words, for whoever looks on."""
     blame: Callable[[str], None] = _nothing
     """Told in words when a probe finds that the fault is our own: for the metric and the alert about ourselves."""
+    called: Callable[[str, str, int], None] = _uncounted
+    """Told how many calls were made: of which system (`aws`), of which place (`main/111122223333/eu-west-1`)."""
 
     def answer(self, key: ServiceKey, kind: type[Evidence]) -> Answer:
         """The newest answer; `unknown: no_data` where there is none."""

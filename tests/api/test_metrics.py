@@ -420,6 +420,7 @@ def test_every_metric_and_alert_is_documented_and_nothing_else_is() -> None:
         "scorecard_runs_skipped_total",
         "scorecard_probes_total",
         "scorecard_suspect_runs_total",
+        "scorecard_calls_total",
         "scorecard_config_last_reload_successful",
         "scorecard_build_info",
     }

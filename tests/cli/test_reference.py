@@ -14,7 +14,7 @@ from scorecard.cli.output import CHECK_FORMATS, LIST_FORMATS
 from scorecard.cli.schema import KINDS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
-HEADING = re.compile(r"^#{2,3} (scorecard [a-z ]+)$", re.MULTILINE)
+HEADING = re.compile(r"^#{2,3} (scorecard [a-z -]+)$", re.MULTILINE)
 OPTION = re.compile(r"`(-{1,2}[a-z][a-z-]*)")
 
 

@@ -1,0 +1,55 @@
+"""AWS: the resources of each service, and what the checks ask about them.
+
+`calls` declares operations and `lane` makes them, once for all services of an account and region (`places` knows
+which). `mapping` finds the resources; a `question` is one kind of evidence, made of readers by kind of resource:
+`placement`, `standby`, `spread`, `encryption`, `balancers`. `policy` says what the role must be allowed.
+
+To add a call: declare it with `sweep`, `batch` or `single`, and name it in the `Reader` that makes it. To add a kind of
+resource to a question: a `Reader`. To add a question: a `Question`, named in `QUESTIONS`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scorecard.egress.aws import Clients
+from scorecard.egress.own import configured_policy
+from scorecard.egress.resolver import Resolver
+from scorecard.probes import Context, Probe
+from scorecard.probes.aws.balancers import LISTENER_QUESTION
+from scorecard.probes.aws.encryption import DATA_AT_REST, DATA_IN_TRANSIT
+from scorecard.probes.aws.placement import PLACEMENT
+from scorecard.probes.aws.places import Places
+from scorecard.probes.aws.question import Question, QuestionProbe
+from scorecard.probes.aws.resources import ResourcesProbe
+from scorecard.probes.aws.spread import SPREADS, WAYS_OUT
+from scorecard.probes.aws.standby import STANDBYS
+
+__all__ = ["QUESTIONS", "QuestionProbe", "ResourcesProbe", "configured_places", "probes"]
+
+QUESTIONS: tuple[Question, ...] = (
+    PLACEMENT,
+    STANDBYS,
+    SPREADS,
+    WAYS_OUT,
+    LISTENER_QUESTION,
+    DATA_IN_TRANSIT,
+    DATA_AT_REST,
+)
+"""Every question to AWS about a service's resources."""
+
+
+def configured_places(config: Any, clock: Any) -> Places:  # noqa: ANN401 - `scorecard.config.Config`, a callable
+    """The accounts of a configuration, under its address policy."""
+    probing = config.probing
+    resolver = Resolver(deadline=probing.timeout.total_seconds())
+    policy = configured_policy(
+        probing.allow, store=config.store_address().reveal(), listen=config.server.listen, resolver=resolver
+    )
+    return Places(config.integrations, Clients(policy, resolver, clock))
+
+
+def probes(context: Context) -> tuple[Probe, ...]:
+    """The mapping, and a probe for each question; all with one set of clients."""
+    places = configured_places(context.config, context.clock)
+    return ResourcesProbe(places), *(QuestionProbe(question, places) for question in QUESTIONS)

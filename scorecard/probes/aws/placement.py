@@ -1,0 +1,269 @@
+"""Where capacity sits now: ECS tasks, Auto Scaling instances, healthy targets, Lambda functions, queues."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from scorecard.evidence import Unavailable
+from scorecard.evidence.aws import Placement, Tier
+from scorecard.model import Cause
+from scorecard.probes.aws.arns import Arn
+from scorecard.probes.aws.calls import batch, single, sweep
+from scorecard.probes.aws.lane import Item, Lane
+from scorecard.probes.aws.mapping import GROUPS
+from scorecard.probes.aws.question import Question, Read, Reader
+from scorecard.probes.aws.zones import SUBNETS, ZONES, Subnet, counted, subnet_of, subnets, zone_ids, zones_of
+
+SERVICES = batch("ecs", "DescribeServices", "services", "services", 10)
+TASK_ARNS = single(
+    "ecs", "ListTasks", "cluster", "taskArns", nothing={"ClusterNotFoundException"}, desiredStatus="RUNNING"
+)
+TASKS = batch("ecs", "DescribeTasks", "tasks", "tasks", 100)
+INSTANCES = sweep(
+    "ec2",
+    "DescribeInstances",
+    "Reservations.Instances",
+    MaxResults=1000,
+    Filters=[{"Name": "instance-state-name", "Values": ["running"]}],
+)
+TARGET_GROUPS = sweep("elbv2", "DescribeTargetGroups", "TargetGroups", PageSize=400)
+TARGET_HEALTH = single(
+    "elbv2", "DescribeTargetHealth", "TargetGroupArn", "TargetHealthDescriptions", nothing={"TargetGroupNotFound"}
+)
+FUNCTIONS = sweep("lambda", "ListFunctions", "Functions")
+
+_ASG_TAG = "aws:autoscaling:groupName"
+
+
+# --- ECS -------------------------------------------------------------------------------------------------------------
+
+
+def cluster_of(arn: Arn) -> str:
+    """The cluster in an ARN of an ECS service; the old form, without one, is of the cluster `default`."""
+    return arn.id.partition("/")[0] if "/" in arn.id else "default"
+
+
+def ecs_services(lane: Lane, arns: Sequence[Arn]) -> Mapping[str, Item | Unavailable]:
+    """The ECS services that are there, by ARN."""
+    clusters: dict[str, list[Arn]] = defaultdict(list)
+    for arn in arns:
+        clusters[cluster_of(arn)].append(arn)
+    found: dict[str, Item | Unavailable] = {}
+    for cluster, members in sorted(clusters.items()):
+        swept = lane.of(SERVICES, (arn.text for arn in members), cluster=cluster)
+        known = {one["serviceArn"]: one for one in swept.items if one.get("status") != "INACTIVE"}
+        for arn in members:
+            answer = known.get(arn.text, swept.missing)
+            if answer is not None:
+                found[arn.text] = answer
+    return found
+
+
+def _tasks(lane: Lane, arns: Sequence[Arn]) -> Read:
+    services, names = ecs_services(lane, arns), zone_ids(lane)
+    listed = lane.one(TASK_ARNS, {cluster_of(arn) for arn in arns})
+    groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    missing: dict[str, Unavailable | None] = {}
+    for cluster, swept in listed.items():
+        seen = lane.of(TASKS, (str(one[""]) for one in swept.items), cluster=cluster)
+        missing[cluster] = swept.missing or seen.missing
+        for task in seen.items:
+            groups[cluster, str(task.get("group", ""))].append(task)
+    found: dict[str, Sequence[Tier] | Unavailable] = {}
+    for arn in arns:
+        service, cluster = services.get(arn.text), cluster_of(arn)
+        if service is None:
+            continue
+        why = missing[cluster] or (names if isinstance(names, Unavailable) else None)
+        if isinstance(service, Unavailable) or isinstance(names, Unavailable) or why:
+            found[arn.text] = service if isinstance(service, Unavailable) else why or Unavailable(Cause.NO_DATA, "")
+            continue
+        healthy = [task for task in groups[cluster, f"service:{arn.last}"] if _serves(task)]
+        found[arn.text] = (_task_tier(lane, arn, healthy, names),)
+    return found
+
+
+def _serves(task: Item) -> bool:
+    """Running, and not said to be unhealthy; a task without a health check is UNKNOWN."""
+    return task.get("lastStatus") == "RUNNING" and task.get("healthStatus") != "UNHEALTHY"
+
+
+def _task_tier(lane: Lane, arn: Arn, tasks: Sequence[Item], names: Mapping[str, str]) -> Tier:
+    zones = [names.get(str(task.get("availabilityZone", ""))) for task in tasks]
+    return _tier(arn, "ECS service", "tasks", zones, f"{lane.label}, {TASKS.name}: a task without its zone")
+
+
+def _tier(arn: Arn, kind: str, units: str, zones: Sequence[str | None], unplaced: str) -> Tier:
+    lost = sum(zone is None for zone in zones)
+    return Tier(
+        name=arn.text,
+        kind=kind,
+        units=units,
+        zones=counted(zone for zone in zones if zone is not None),
+        unplaced=(Unavailable(Cause.NO_DATA, unplaced, count=lost),) if lost else (),
+    )
+
+
+# --- instances and targets -------------------------------------------------------------------------------------------
+
+
+def _groups(lane: Lane, arns: Sequence[Arn]) -> Read:
+    swept, names = lane.all(GROUPS), zone_ids(lane)
+    known = {one["AutoScalingGroupARN"]: one for one in swept.items}
+    found: dict[str, Sequence[Tier] | Unavailable] = {}
+    for arn in arns:
+        group = known.get(arn.text)
+        if group is None and swept.missing:
+            found[arn.text] = swept.missing
+        elif group is not None and isinstance(names, Unavailable):
+            found[arn.text] = names
+        elif group is not None and not isinstance(names, Unavailable):
+            serving = [
+                one
+                for one in group.get("Instances", ())
+                if one.get("LifecycleState") == "InService" and one.get("HealthStatus", "").upper() == "HEALTHY"
+            ]
+            zones = [names.get(one["AvailabilityZone"]) for one in serving]
+            words = f"{lane.label}, {GROUPS.name}: an instance without its zone"
+            found[arn.text] = (_tier(arn, "Auto Scaling group", "instances", zones, words),)
+    return found
+
+
+def _zone_of_instances(lane: Lane) -> tuple[Mapping[str, Item], Mapping[str, str], Unavailable | None]:
+    swept, names = lane.all(INSTANCES), zone_ids(lane)
+    known = {one["InstanceId"]: one for one in swept.items}
+    if isinstance(names, Unavailable):
+        return known, {}, names
+    zones = {key: names.get(one.get("Placement", {}).get("AvailabilityZone", ""), "") for key, one in known.items()}
+    return known, zones, swept.missing
+
+
+def _instances(lane: Lane, arns: Sequence[Arn]) -> Read:
+    """Instances that stand alone; those of an Auto Scaling group are that group's."""
+    known, zones, missing = _zone_of_instances(lane)
+    found: dict[str, Sequence[Tier] | Unavailable] = {}
+    for arn in arns:
+        one = known.get(arn.id)
+        if missing and arn.id not in zones:
+            found[arn.text] = missing
+        elif one is not None and not any(tag.get("Key") == _ASG_TAG for tag in one.get("Tags", ())):
+            # One tier of all instances of a service: `Placement` adds them up by their name.
+            found[arn.text] = (
+                Tier(name="EC2 instances", kind="EC2 instances", units="instances", zones=((zones[arn.id], 1),)),
+            )
+    return found
+
+
+def _targets(lane: Lane, arns: Sequence[Arn]) -> Read:
+    swept = lane.all(TARGET_GROUPS)
+    known = {one["TargetGroupArn"]: one for one in swept.items}
+    health = lane.one(TARGET_HEALTH, (arn.text for arn in arns if arn.text in known))
+    places = _Places(lane)
+    found: dict[str, Sequence[Tier] | Unavailable] = {}
+    for arn in arns:
+        group = known.get(arn.text)
+        if group is None:
+            if swept.missing:
+                found[arn.text] = swept.missing
+        elif health[arn.text].missing:
+            found[arn.text] = health[arn.text].missing or Unavailable(Cause.NO_DATA, "")
+        else:
+            found[arn.text] = places.tier(arn, group, health[arn.text].items)
+    return found
+
+
+class _Places:
+    """Finds the zones of targets; asks for instances and subnets only where there are such targets."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+
+    def tier(self, arn: Arn, group: Item, targets: Sequence[Item]) -> Sequence[Tier] | Unavailable:
+        kind = str(group.get("TargetType", "instance"))
+        if kind in {"lambda", "alb"}:
+            why = "a Lambda function" if kind == "lambda" else "another load balancer"
+            return (Tier(name=arn.text, kind="target group", units="targets", by_design=f"its target is {why}"),)
+        ids = [str(one["Target"]["Id"]) for one in targets if one.get("TargetHealth", {}).get("State") == "healthy"]
+        if not ids and not targets:
+            # Without a target there is nothing that a load balancer sends requests to.
+            return (Tier(name=arn.text, kind="target group", units="targets"),)
+        zones = self._of_addresses(ids, group["VpcId"]) if kind == "ip" else self._of_instances(ids)
+        if isinstance(zones, Unavailable):
+            return zones
+        words = f"{self._lane.label}: the zone of a {kind} target is not known"
+        return (_tier(arn, "target group", "targets", zones, words),)
+
+    def _of_instances(self, ids: Iterable[str]) -> list[str | None] | Unavailable:
+        _, zones, missing = _zone_of_instances(self._lane)
+        wanted = [zones.get(one) or None for one in ids]
+        return missing if missing and None in wanted else wanted
+
+    def _of_addresses(self, ids: Iterable[str], vpc: str) -> list[str | None] | Unavailable:
+        known = subnets(self._lane)
+        if isinstance(known, Unavailable):
+            return known
+        return [subnet.zone if (subnet := subnet_of(one, vpc, known)) else None for one in ids]
+
+
+# --- what needs no capacity of its own -------------------------------------------------------------------------------
+
+
+def functions(lane: Lane, arns: Sequence[Arn]) -> Mapping[str, Item | Unavailable]:
+    """The Lambda functions that are there, by ARN."""
+    swept = lane.all(FUNCTIONS)
+    known: Mapping[str, Any] = {one["FunctionArn"]: one for one in swept.items}
+    answers = {arn.text: known.get(arn.text, swept.missing) for arn in arns}
+    return {name: answer for name, answer in answers.items() if answer is not None}
+
+
+def _functions(lane: Lane, arns: Sequence[Arn]) -> Read:
+    found: dict[str, Sequence[Tier] | Unavailable] = {}
+    for name, one in functions(lane, arns).items():
+        if isinstance(one, Unavailable):
+            found[name] = one
+            continue
+        ids = (one.get("VpcConfig") or {}).get("SubnetIds") or ()
+        known: Mapping[str, Subnet] | Unavailable = subnets(lane) if ids else {}
+        if isinstance(known, Unavailable):
+            found[name] = known
+        elif not ids:
+            why = "a Lambda function outside of a VPC runs in every zone of its region"
+            found[name] = (Tier(name=name, kind="Lambda function", units="zones", by_design=why),)
+        else:
+            zones = counted(zones_of(ids, known))
+            found[name] = (Tier(name=name, kind="Lambda function", units="zones of its subnets", zones=zones),)
+    return found
+
+
+def _queues(_lane: Lane, arns: Sequence[Arn]) -> Read:
+    why = "SQS keeps every message in several zones of its region"
+    return {arn.text: (Tier(name=arn.text, kind="SQS queue", units="zones", by_design=why),) for arn in arns}
+
+
+def _merged(one: Tier, other: Tier) -> Tier:
+    """Instances that stand alone add up to one tier; everything else is named by its ARN and was seen twice."""
+    if one.kind != "EC2 instances":
+        return one
+    zones = [zone for zone, count in (*one.zones, *other.zones) for _ in range(count)]
+    return replace(one, zones=counted(zones))
+
+
+PLACEMENT = Question(
+    "placement",
+    Placement,
+    (
+        Reader(("ecs:service",), _tasks, (SERVICES, TASK_ARNS, TASKS, ZONES)),
+        Reader(("autoscaling:autoScalingGroup",), _groups, (GROUPS, ZONES)),
+        Reader(("ec2:instance",), _instances, (INSTANCES, ZONES)),
+        Reader(
+            ("elasticloadbalancing:targetgroup",), _targets, (TARGET_GROUPS, TARGET_HEALTH, INSTANCES, SUBNETS, ZONES)
+        ),
+        Reader(("lambda:function",), _functions, (FUNCTIONS, SUBNETS)),
+        Reader(("sqs",), _queues, ()),
+    ),
+    "tasks, instances, targets or functions",
+    _merged,
+)
