@@ -40,6 +40,9 @@ class Asked:
     """Everything known, old and new."""
     new: tuple[Observation, ...]
     """What this run observed."""
+    kept: frozenset[type[Evidence]] = frozenset()
+    """Kinds that were this run's to ask and not due yet. What rests on them is judged again all the same: another run
+    may have observed something beside them meanwhile, and judged without them."""
 
 
 class Runner:
@@ -106,6 +109,8 @@ class Runner:
             if probe.answers not in kinds:
                 continue
             due = [service for service in services if at_once or self._due(probe, state[service.key])]
+            for service in services if len(due) < len(services) else ():
+                state[service.key].kept.add(probe.answers)
             if not due:
                 continue
             self._sample(probe, due, state, progress, patient=at_once, again=again)
@@ -114,12 +119,17 @@ class Runner:
                 if fresh:
                     self._pause(SAMPLE_PAUSE)
                     self._sample(probe, fresh, state, progress, patient=at_once, again=again)
-        return {key: Asked(each.seen(), tuple(each.new.values())) for key, each in state.items()}
+        return {key: Asked(each.seen(), tuple(each.new.values()), frozenset(each.kept)) for key, each in state.items()}
 
     def _due(self, probe: Probe, state: _State) -> bool:
         every: timedelta | None = getattr(probe, "due_every", None)
         last = state.observations.get(probe.answers)
-        return every is None or last is None or isinstance(last.value, Unavailable) or self._clock() - last.at >= every
+        if every is None or last is None or isinstance(last.value, Unavailable):
+            return True
+        # What was missing may be there by now, and what it was made from may be newer.
+        newer = (state.observations[need].at > last.at for need in probe.needs if _elsewhere(need, probe, state))
+        partial = isinstance(last.value, Evidence) and bool(last.value.missing)
+        return partial or any(newer) or self._clock() - last.at >= every
 
     def _sample(
         self,
@@ -208,7 +218,7 @@ class Runner:
         if whole:
             snapshot = judge(service, checklist, seen, now)
             return tuple((row.id, judged) for row in snapshot.rows for judged in row.checks), snapshot
-        touched = {observation.kind for observation in asked.new}
+        touched = {observation.kind for observation in asked.new} | asked.kept
         pairs: list[tuple[str, Judged]] = []
         for row in checklist.rows:
             if row.exclusion(service, now.date()):
@@ -255,12 +265,13 @@ class Runner:
 class _State:
     """What is known of one service while a run goes on."""
 
-    __slots__ = ("new", "observations", "probed", "windows")
+    __slots__ = ("kept", "new", "observations", "probed", "windows")
 
     def __init__(self, seen: Seen, probed: frozenset[type[Evidence]]) -> None:
         self.observations = dict(seen.observations)
         self.windows: dict[type[Evidence], Window[Any]] = dict(seen.windows)
         self.new: dict[type[Evidence], Observation] = {}
+        self.kept: set[type[Evidence]] = set()
         self.probed = probed
 
     def take(self, observation: Observation) -> None:
@@ -322,6 +333,11 @@ def _sorted(probes: Sequence[Probe]) -> tuple[Probe, ...]:
         circle = " needs ".join(kind.kind() for kind in error.args[1])
         raise ValueError(f"probes wait for one another: {circle}") from error
     return tuple(by_kind[kind] for kind in order)
+
+
+def _elsewhere(need: type[Evidence], probe: Probe, state: _State) -> bool:
+    """Whether other runs than the probe's own observe what it needs: those of its own cadence do so each time."""
+    return need in state.observations and need.cadence is not probe.answers.cadence
 
 
 def _short_of(state: _State, probe: Probe) -> bool:

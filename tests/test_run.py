@@ -313,6 +313,46 @@ def test_a_probe_with_a_period_of_its_own_is_asked_when_that_is_over_or_it_did_n
     assert len(run.ask([A], {A.key: missed}, kinds)[A.key].new) == 1
 
 
+def test_a_period_is_cut_short_where_something_was_missing(clock: Clock) -> None:
+    lost = Unavailable(Cause.TIMEOUT, "one of two was slow")
+    run = runner(DailyProbe(Daily, {A.key: Daily(missing=(lost,))}), clock=clock)
+    seen = run.ask([A], {}, frozenset({Daily}))[A.key].seen
+    clock.forward(minutes=1)
+
+    assert len(run.ask([A], {A.key: seen}, frozenset({Daily}))[A.key].new) == 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files(Evidence):
+    """What another cadence observes."""
+
+    cadence: ClassVar[Cadence] = Cadence.SOURCE
+
+
+def test_a_period_is_cut_short_where_another_cadence_observed_what_it_is_made_from(clock: Clock) -> None:
+    daily = DailyProbe(Daily, {A.key: Daily()})
+    daily.needs = (Files,)
+    run = runner(daily, Told(Files, {A.key: Files()}), clock=clock)
+    seen = run.ask([A], {}, frozenset({Files, Daily}))[A.key].seen
+    clock.forward(minutes=1)
+    assert run.ask([A], {A.key: seen}, frozenset({Daily}))[A.key].new == ()
+    newer = run.ask([A], {A.key: seen}, frozenset({Files}))[A.key].seen
+
+    assert [one.kind for one in run.ask([A], {A.key: newer}, frozenset({Daily}))[A.key].new] == [Daily]
+
+
+def test_what_is_not_due_is_judged_again_for_another_run_may_have_judged_without_it(clock: Clock) -> None:
+    run = runner(DailyProbe(Ping, {A.key: Ping(ok=True)}), clock=clock)
+    seen = run.ask([A], {}, frozenset({Ping}))[A.key].seen
+    clock.forward(minutes=1)
+    later = run.ask([A], {A.key: seen}, frozenset({Ping}))[A.key]
+
+    pairs, _ = run.judge_new(A, LISTS["main"], later, clock(), whole=False)
+
+    assert later.new == ()
+    assert [(row, judged.id) for row, judged in pairs] == [("alive", "answers")]
+
+
 # --- judging ---------------------------------------------------------------------------------------------------------
 
 

@@ -61,7 +61,8 @@ class RunbookPagesProbe:
     name: str = "runbook-pages"
     answers: type[Evidence] = RunbookPages
     needs: tuple[type[Evidence], ...] = (Alerts, LiveAlerts, Runbooks)
-    due_every: timedelta | None = timedelta(hours=12)
+    due_every: timedelta | None = timedelta(hours=1)
+    """An alert that is new is followed within the hour, and a wiki is not asked for all its runbooks every minute."""
 
     def ask(self, services: Sequence[Service], upstream: Upstream) -> Iterator[tuple[ServiceKey, Answer]]:
         """Answer for each service."""
