@@ -58,6 +58,7 @@ row = Row(
 )
 
 _NONE = failed("none", "the service has no alert")
+_NONE_EVALUATED = failed("none", "no alert of the service is evaluated")
 
 _REMEDY = """
 ```yaml
@@ -305,7 +306,7 @@ def can_fire(live: LiveAlerts, now: Now) -> Finding:
     def judge(alert: LiveAlert) -> Item:
         return _placed(_fires(alert), alert, "can-fire", now)
 
-    return each(told_apart(live.alerts), judge, missing=live.missing, empty=_NONE, things="alerts")
+    return each(told_apart(live.alerts), judge, missing=live.missing, empty=_NONE_EVALUATED, things="alerts")
 
 
 def _fires(alert: LiveAlert) -> Item:
@@ -333,7 +334,7 @@ def actionable(live: LiveAlerts, limits: Limits, now: Now) -> Finding:
     def judge(alert: LiveAlert) -> Item:
         return _placed(_acted_on(alert, limits), alert, "actionable", now)
 
-    return each(told_apart(live.alerts), judge, missing=live.missing, empty=_NONE, things="alerts")
+    return each(told_apart(live.alerts), judge, missing=live.missing, empty=_NONE_EVALUATED, things="alerts")
 
 
 def _acted_on(alert: LiveAlert, limits: Limits) -> Item:

@@ -63,7 +63,7 @@ def without_liveness(path: str, count: int) -> Answer:
     return said(404, error="no such path") if path == "/livez" else healthy(path, count)
 
 
-_LOGIN = b"""<!doctype html>
+LOGIN = b"""<!doctype html>
 <html lang="en"><head><title>Sign in</title></head>
 <body><h1>Sign in to continue</h1>
 <form action="/session" method="post"><label>User <input name="username"></label>
@@ -73,7 +73,7 @@ _LOGIN = b"""<!doctype html>
 
 def login_page(_path: str, _count: int) -> Answer:
     """A sign-in page answers 200 to every path, health endpoints too."""
-    return Answer(200, _LOGIN, "text/html; charset=utf-8")
+    return Answer(200, LOGIN, "text/html; charset=utf-8")
 
 
 _APPLICATION = b"""<!doctype html>

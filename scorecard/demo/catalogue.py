@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from scorecard.demo.dashboards import reference
-from scorecard.demo.lessons import LESSONS, TEAMS, Lesson
+from scorecard.demo.lessons import LESSONS, TEAMS, Lesson, Rules
 
 _HEADER = "# Written by scorecard demo: a fleet that is real, and small. Its history before today is demo data.\n"
 
@@ -75,7 +75,9 @@ def _service(lesson: Lesson, urls: Mapping[str, str], today: date) -> dict[str, 
     dashboards = reference(lesson.screen, lesson.name)
     if dashboards:
         spec["dashboards"] = dashboards
-    spec["alerts"] = [{"files": f"{lesson.folder}deploy/alerts/*.yaml"}]
+    spec["alerts"] = [{"prometheus": {"matchers": {"service": lesson.name}}}]
+    if lesson.rules is not Rules.SHARED:
+        spec["alerts"].append({"files": f"{lesson.folder}deploy/alerts/*.yaml"})
     spec["runbooks"] = ["runbooks/"]
     if lesson.exempt:
         until = (today + timedelta(days=200)).isoformat()

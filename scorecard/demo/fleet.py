@@ -9,16 +9,29 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from scorecard.demo.catalogue import configuration, service_files
 from scorecard.demo.certificates import Authority
 from scorecard.demo.journal import Journal
-from scorecard.demo.lessons import LESSONS, Lesson, Pages, Tls
+from scorecard.demo.lessons import LESSONS, Lesson, Pages, Rules, Tls
 from scorecard.demo.monitoring import Monitoring, Watched
 from scorecard.demo.repositories import Change, make_repository
+from scorecard.demo.series import Source
 from scorecard.demo.servers import Server, Unreachable
-from scorecard.demo.texts import DECISIONS, FORGE, Decision, decision_record, rule_file, runbook
+from scorecard.demo.texts import (
+    CACHES,
+    DECISIONS,
+    FORGE,
+    Alert,
+    Decision,
+    decision_record,
+    rule_file,
+    runbook,
+    runbook_url,
+    wiki_sections,
+)
+from scorecard.demo.wiki import Part, page
 
 _REVIEWED = timedelta(days=30)
 _FIRST_COMMIT = timedelta(days=330)
@@ -65,9 +78,11 @@ class Fleet:
         self.directory = Path(tempfile.mkdtemp(prefix="scorecard-demo-"))
         try:
             self._make_servers()
-            watched = {lesson.name: Watched(lesson.type, lesson.screen) for lesson in LESSONS}
-            self._monitoring = Monitoring(self.directory / "prometheus", watched, self._clock)
-            self._write(self._monitoring.integrations())
+            reviewed = self._today - _REVIEWED
+            watched = {lesson.name: _watched(lesson) for lesson in LESSONS}
+            pages = wiki_pages(LESSONS, reviewed)
+            self._monitoring = Monitoring(self.directory / "monitoring", watched, pages, self._clock)
+            self._write(self._monitoring)
             for server in self._servers.values():
                 server.start()
             self._monitoring.start()
@@ -107,19 +122,27 @@ class Fleet:
         if not self._keep:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _write(self, integrations: Mapping[str, Any]) -> None:
+    def _write(self, monitoring: Monitoring) -> None:
         (self.directory / "services").mkdir()
         (self.directory / "repositories").mkdir()
-        self.config_file.write_text(configuration(self._listen, integrations), encoding="utf-8")
+        monitoring.rules.mkdir(parents=True)
+        self.config_file.write_text(configuration(self._listen, monitoring.integrations()), encoding="utf-8")
         for path, text in service_files(self.urls, self._today).items():
             (self.directory / path).write_text(text, encoding="utf-8")
+        wiki = monitoring.wiki.url
         for name in dict.fromkeys(lesson.repository for lesson in LESSONS):
             lessons = tuple(lesson for lesson in LESSONS if lesson.repository == name)
-            changes = repository_changes(lessons, self._today)
+            changes = repository_changes(lessons, self._today, wiki)
             make_repository(self.directory / "repositories" / name, changes, f"{FORGE}/{name}")
+        for file, text in deployed_rules(LESSONS, wiki).items():
+            (monitoring.rules / file).write_text(text, encoding="utf-8")
 
 
-def repository_changes(lessons: tuple[Lesson, ...], today: date) -> tuple[Change, ...]:
+def _watched(lesson: Lesson) -> Watched:
+    return Watched(Source(lesson.type, lesson.caches), lesson.screen, lesson.heard)
+
+
+def repository_changes(lessons: tuple[Lesson, ...], today: date, wiki: str) -> tuple[Change, ...]:
     """The history of a repository: a first commit, a commit per decision, and one that reviews the runbooks."""
     first = {"README.md": f"# {lessons[0].repository}\n\nPart of the demo fleet of Readiness Scorecard.\n"}
     for lesson in lessons:
@@ -127,7 +150,8 @@ def repository_changes(lessons: tuple[Lesson, ...], today: date) -> tuple[Change
     changes = [Change(today - _FIRST_COMMIT, "Begin", first)]
     records = max(lesson.records for lesson in lessons)
     changes += [_decided(decision, lessons, today) for decision in DECISIONS[:records]]
-    changes.append(Change(today - _REVIEWED, "Review alerts and runbooks", _operations(lessons, today - _REVIEWED)))
+    reviewed = today - _REVIEWED
+    changes.append(Change(reviewed, "Review alerts and runbooks", _operations(lessons, reviewed, wiki)))
     return tuple(sorted(changes, key=lambda change: change.on))
 
 
@@ -138,12 +162,12 @@ def _decided(decision: Decision, lessons: tuple[Lesson, ...], today: date) -> Ch
     return Change(day, f"Decide: {decision.title.lower()}", files)
 
 
-def _operations(lessons: tuple[Lesson, ...], reviewed: date) -> dict[str, str]:
+def _operations(lessons: tuple[Lesson, ...], reviewed: date, wiki: str) -> dict[str, str]:
     files = {}
     for lesson in lessons:
-        rules = rule_file(lesson.name, lesson.alerts, lesson.folder)
-        files[f"{lesson.folder}deploy/alerts/{lesson.name}.yaml"] = rules
-        for alert in lesson.alerts:
+        if lesson.rules is not Rules.SHARED:
+            files[f"{lesson.folder}deploy/alerts/{lesson.name}.yaml"] = _rules_of(lesson, wiki)
+        for alert in lesson.alerts if lesson.site is None else ():
             if alert.runbook:
                 files[f"{lesson.folder}runbooks/{alert.runbook}"] = runbook(
                     lesson.name,
@@ -153,3 +177,30 @@ def _operations(lessons: tuple[Lesson, ...], reviewed: date) -> dict[str, str]:
                     unfinished=lesson.pages is Pages.UNFINISHED,
                 )
     return files
+
+
+def _rules_of(lesson: Lesson, wiki: str) -> str:
+    def link(alert: Alert) -> str:
+        if lesson.site is not None:
+            return f"{wiki}{lesson.site}{alert.name}"
+        return runbook_url(lesson.name, alert.runbook, lesson.folder)
+
+    return rule_file(lesson.name, lesson.alerts, link, service=lesson.name)
+
+
+def deployed_rules(lessons: tuple[Lesson, ...], wiki: str) -> dict[str, str]:
+    """The rule files that Prometheus has, by name."""
+    files = {f"{one.name}.yaml": _rules_of(one, wiki) for one in lessons if one.rules is Rules.DEPLOYED}
+    shared = rule_file("shared", (CACHES,), lambda alert: f"{wiki}{Part.WIKI}{alert.name}")
+    return files | {"shared.yaml": shared}
+
+
+def wiki_pages(lessons: tuple[Lesson, ...], reviewed: date) -> dict[str, str]:
+    """The pages of the wiki, HTML by path."""
+    day = reviewed.isoformat()
+    pages = {f"{Part.WIKI}{CACHES.name}": page(CACHES.name, day, wiki_sections("thumbnails", CACHES.summary))}
+    for lesson in lessons:
+        for alert in lesson.alerts if lesson.site is not None and lesson.pages is not Pages.MISSING else ():
+            title = "What to do when it is slow" if lesson.pages is Pages.NAMES_ANOTHER_ALERT else alert.name
+            pages[f"{lesson.site}{alert.name}"] = page(title, day, wiki_sections(lesson.name, alert.summary))
+    return pages

@@ -10,7 +10,8 @@ from scorecard.demo import behaviours
 from scorecard.demo.behaviours import Behaviour
 from scorecard.demo.dashboards import Screen
 from scorecard.demo.journal import Habit
-from scorecard.demo.texts import Alert, absence_alert, backlog_alert, web_alerts
+from scorecard.demo.texts import Alert, absence_alert, ambiguous_alert, backlog_alert, web_alerts
+from scorecard.demo.wiki import Part
 
 PATHS: Mapping[str, str] = {"liveness": "/livez", "readiness": "/readyz"}
 
@@ -21,6 +22,15 @@ class Pages(StrEnum):
     GOOD = "good"
     NAMES_ANOTHER_ALERT = "names another alert"
     UNFINISHED = "unfinished"
+    MISSING = "not written"
+
+
+class Rules(StrEnum):
+    """Where the rules of a service's alerts are."""
+
+    DEPLOYED = "in its repository, and in Prometheus"
+    NOT_DEPLOYED = "in its repository alone"
+    SHARED = "in Prometheus, for all services that have a cache"
 
 
 class Tls(StrEnum):
@@ -54,6 +64,13 @@ class Lesson:
     health: Mapping[str, str] = field(default_factory=lambda: dict(PATHS))
     alerts: tuple[Alert, ...] = ()
     pages: Pages = Pages.GOOD
+    site: Part | None = None
+    """The part of the wiki that its runbooks are in; None for files of its repository."""
+    rules: Rules = Rules.DEPLOYED
+    heard: bool = True
+    """Whether the receiver of its alerts has a configuration."""
+    caches: bool = False
+    """Whether it has a cache, and what is measured of one."""
     records: int = 4
     """Decision records, at most four."""
     folder: str = ""
@@ -74,8 +91,12 @@ def _web(name: str, team: str, lesson: str, **more: object) -> Lesson:
     return replace(made, **more)  # type: ignore[arg-type] # fields of the class, by name
 
 
-UNIFORM: Mapping[str, str] = {"alerts/healthy": "warn"}
-"""What every service has in common: its rules are read from files, and no Prometheus was seen evaluating them."""
+UNIFORM: Mapping[str, str] = {
+    "alerts/actionable": "unknown",
+    "backups/automated": "unknown",
+    "backups/restore-tested": "unknown",
+}
+"""What every service has in common: its Prometheus was started a moment ago and remembers no week; no backups."""
 
 _NO_ANSWER = {
     "health-endpoints/liveness": "unknown",
@@ -262,6 +283,80 @@ LESSONS: tuple[Lesson, ...] = (
         "A dashboard of orders and baskets: nobody sees on it whether the service is slow, failing or full.",
         screen=Screen.ORDERS_ONLY,
         expected={"dashboards/golden-signals": "fail"},
+    ),
+    _web(
+        "subscriptions",
+        "payments-platform",
+        "Alerts that are sent to a receiver without a configuration: they fire, and nobody is told.",
+        heard=False,
+        expected={"alerts/routed": "fail"},
+    ),
+    _web(
+        "newsletter",
+        "storefront",
+        "Alert rules that were written and never deployed: they parse, and no Prometheus evaluates them.",
+        rules=Rules.NOT_DEPLOYED,
+        expected={"alerts/healthy": "warn", "alerts/can-fire": "fail", "alerts/actionable": "fail"},
+    ),
+    Lesson(
+        name="exchange-rates",
+        team="payments-platform",
+        lesson="A rule whose evaluation fails: promtool accepts it, and Prometheus says each time why not.",
+        alerts=(web_alerts("exchange-rates")[1], web_alerts("exchange-rates")[0], ambiguous_alert("exchange-rates")),
+        expected={"alerts/healthy": "fail", "alerts/can-fire": "unknown"},
+    ),
+    Lesson(
+        name="thumbnails",
+        team="storefront",
+        lesson="No rule of its own: one rule for all caches returns a series of it, and so it is watched.",
+        rules=Rules.SHARED,
+        caches=True,
+    ),
+    _web(
+        "product-images",
+        "storefront",
+        "Its own alerts, and the one for all caches, which is judged here as well.",
+        caches=True,
+    ),
+    _web(
+        "packing",
+        "orders",
+        "Runbooks in the wiki: read there, and judged as those of a repository are.",
+        site=Part.WIKI,
+    ),
+    _web(
+        "gift-wrapping",
+        "orders",
+        "A runbook link to a page of the wiki that does not exist.",
+        site=Part.WIKI,
+        pages=Pages.MISSING,
+        expected={"runbooks/resolve": "fail"},
+    ),
+    _web(
+        "stock-alerts",
+        "orders",
+        "A runbook link into a portal that answers 200 to anything: the page that it shows is no runbook.",
+        site=Part.PORTAL,
+        pages=Pages.MISSING,
+        expected={"runbooks/resolve": "fail"},
+    ),
+    _web(
+        "back-office",
+        "identity",
+        "A runbook behind a sign-in: nobody read it, so it is unknown, and whoever is woken has to sign in first.",
+        site=Part.HANDBOOK,
+        pages=Pages.MISSING,
+        expected={
+            f"runbooks/{check}": "unknown" for check in ("resolve", "name-the-alert", "sections", "fresh", "links")
+        },
+    ),
+    _web(
+        "price-watch",
+        "storefront",
+        "A page of the wiki that never names the alert: whoever searches the wiki for it finds nothing.",
+        site=Part.WIKI,
+        pages=Pages.NAMES_ANOTHER_ALERT,
+        expected={"runbooks/name-the-alert": "fail"},
     ),
     Lesson(
         name="invoice-worker",

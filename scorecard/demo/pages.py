@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,13 @@ Answer = Callable[[Asked], Page]
 def document(value: object, status: int = 200) -> Page:
     """A JSON answer."""
     return Page(status, json.dumps(value).encode())
+
+
+def free_port() -> int:
+    """A port that nobody listens on, for a program that is told its port."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        return int(listener.getsockname()[1])
 
 
 class Pages:

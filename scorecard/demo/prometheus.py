@@ -1,14 +1,9 @@
-"""The demo's Prometheus: Debian's, where it is installed, else a server of our own that answers its queries.
-
-Ours knows which series there are, and no arithmetic: a query whose selectors all find series has one result.
-"""
+"""The demo's Prometheus: Debian's, where it is installed, else a server of our own that answers its queries."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -18,14 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import promql_parser
-
-from scorecard.demo.pages import HOST, Asked, Page, Pages, document
-from scorecard.demo.series import exposition, series
+from scorecard.demo.pages import HOST, Page, Pages, free_port
+from scorecard.demo.series import Source, exposition
+from scorecard.demo.stand_in import StandIn
 
 _SCRAPED = "500ms"
 _PATIENCE = 15.0
 """Seconds that a Prometheus may take until it has two samples of a counter."""
+_SENDS_TO = "/api/v1/alertmanagers"
 _TWO_SAMPLES = "/api/v1/query?query=count(rate(process_cpu_seconds_total%5B1m%5D))"
 
 
@@ -35,28 +30,30 @@ class Prometheus:
     def __init__(
         self,
         folder: Path,
-        services: Mapping[str, str],
+        services: Mapping[str, Source],
         clock: Callable[[], datetime],
         *,
-        rules: str = "",
+        rules: Path | None = None,
+        alertmanager: str = "",
         binary: str | None = None,
     ) -> None:
         """Take the port.
 
         Args:
             folder: where its configuration and its data go.
-            services: name to type of what has metrics.
+            services: what has metrics, by name.
             clock: the wall clock.
-            rules: a glob of rule files that it evaluates; none unless given.
+            rules: a folder of the rule files that it evaluates, `*.yaml`; none unless given.
+            alertmanager: the address of whoever it sends alerts to; nobody unless given.
             binary: the program; looked for on PATH unless given, and done without where it is not there or empty.
         """
-        self._folder, self._rules = folder, rules
+        self._folder, self._rules, self._alertmanager = folder, rules, alertmanager
         self._binary = shutil.which("prometheus") if binary is None else binary
         self._exporter = Pages(
             lambda _: Page(200, exposition(services, clock()).encode(), "text/plain; version=0.0.4; charset=utf-8")
         )
-        self._stand_in = None if self._binary else Pages(StandIn(services, clock))
-        self._port = _free_port()
+        self._stand_in = None if self._binary else Pages(StandIn(services, clock, rules, alertmanager))
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -75,18 +72,7 @@ class Prometheus:
         if self._stand_in is not None:
             self._stand_in.start()
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        target = self._exporter.url.removeprefix("http://")
-        config: dict[str, Any] = {
-            "global": {"scrape_interval": _SCRAPED, "evaluation_interval": "2s"},
-            "scrape_configs": [
-                {"job_name": "fleet", "honor_labels": True, "static_configs": [{"targets": [target]}]},
-            ],
-        }
-        if self._rules:
-            config["rule_files"] = [self._rules]
-        file = self._folder / "prometheus.yml"
-        file.write_text(json.dumps(config), encoding="utf-8")
+        file = self._write()
         self._process = subprocess.Popen(  # noqa: S603 - the program that PATH has, and arguments of our own
             [
                 str(self._binary),
@@ -100,15 +86,39 @@ class Prometheus:
             stderr=subprocess.DEVNULL,
         )
         until = time.monotonic() + _PATIENCE
-        while time.monotonic() < until and self._process.poll() is None and not self._has_rates():
+        while time.monotonic() < until and self._process.poll() is None and not self._ready():
             time.sleep(0.1)
 
-    def _has_rates(self) -> bool:
+    def _write(self) -> Path:
+        """Its configuration."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        target = self._exporter.url.removeprefix("http://")
+        config: dict[str, Any] = {
+            "global": {"scrape_interval": _SCRAPED, "evaluation_interval": "2s"},
+            "scrape_configs": [
+                {"job_name": "fleet", "honor_labels": True, "static_configs": [{"targets": [target]}]},
+            ],
+        }
+        if self._rules:
+            config["rule_files"] = [f"{self._rules.resolve()}/*.yaml"]
+        if self._alertmanager:
+            receiver = self._alertmanager.removeprefix("http://")
+            config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [receiver]}]}]}
+        file = self._folder / "prometheus.yml"
+        file.write_text(json.dumps(config), encoding="utf-8")
+        return file
+
+    def _ready(self) -> bool:
+        """Whether a rate has a value, and whether it knows whom it sends alerts to."""
+        sends = not self._alertmanager or bool(self._asked(_SENDS_TO, "activeAlertmanagers"))
+        return sends and bool(self._asked(_TWO_SAMPLES, "result"))
+
+    def _asked(self, path: str, key: str) -> Any:  # noqa: ANN401 - a part of an answer
         try:
-            with urllib.request.urlopen(self.url + _TWO_SAMPLES, timeout=2) as answer:  # noqa: S310 - our own loopback
-                return bool(json.load(answer)["data"]["result"])
+            with urllib.request.urlopen(self.url + path, timeout=2) as answer:  # noqa: S310 - our own loopback
+                return json.load(answer)["data"][key]
         except (OSError, urllib.error.URLError, ValueError):
-            return False
+            return None
 
     def stop(self) -> None:
         """End it and what it scrapes."""
@@ -123,73 +133,3 @@ class Prometheus:
         if self._stand_in is not None:
             self._stand_in.stop()
         self._exporter.stop()
-
-
-class StandIn:
-    """What our own server answers in place of a Prometheus."""
-
-    def __init__(self, services: Mapping[str, str], clock: Callable[[], datetime]) -> None:
-        """Know the fleet."""
-        self._services, self._clock = services, clock
-
-    def __call__(self, asked: Asked) -> Page:
-        """A query, or the values of a label."""
-        known = [{"__name__": name, **labels} for name, labels, _ in series(self._services, self._clock())]
-        if asked.path == "/api/v1/query":
-            return self._query(asked.parameters.get("query", ""), known)
-        if asked.path.startswith("/api/v1/label/") and asked.path.endswith("/values"):
-            label = asked.path.removeprefix("/api/v1/label/").removesuffix("/values")
-            chosen = known
-            if asked.parameters.get("match[]"):
-                chosen = _chosen(promql_parser.parse(asked.parameters["match[]"]), known)
-            return document({"status": "success", "data": sorted({one[label] for one in chosen if label in one})})
-        return Page(404, b"404 page not found\n", "text/plain")
-
-    def _query(self, query: str, known: list[dict[str, str]]) -> Page:
-        try:
-            tree = promql_parser.parse(query)
-        except ValueError as error:
-            return document({"status": "error", "errorType": "bad_data", "error": str(error)}, 400)
-        at = self._clock().timestamp()
-        found = [{"metric": labels, "value": [at, "1"]} for labels in _results(tree, known)]
-        return document({"status": "success", "data": {"resultType": "vector", "result": found}})
-
-
-def _results(tree: Any, known: list[dict[str, str]]) -> list[dict[str, str]]:  # noqa: ANN401 - the parser's own types
-    """The labels of the results: by the labels that the outermost operator groups by, else one without any."""
-    selected: list[list[dict[str, str]]] = []
-
-    def visit(node: Any) -> None:  # noqa: ANN401 - as above
-        if isinstance(node, promql_parser.VectorSelector):
-            selected.append(_chosen(node, known))
-
-    promql_parser.walk(tree, visit)
-    if not all(selected):
-        return []
-    labels: list[str] = []
-    if isinstance(tree, promql_parser.AggregateExpr) and tree.modifier is not None:
-        labels = list(tree.modifier.labels)
-    groups = {tuple((name, one[name]) for name in labels if name in one) for chosen in selected for one in chosen}
-    return [dict(group) for group in sorted(groups)] or [{}]
-
-
-def _chosen(selector: Any, known: list[dict[str, str]]) -> list[dict[str, str]]:  # noqa: ANN401 - as above
-
-    def fits(labels: dict[str, str]) -> bool:
-        if selector.name and labels["__name__"] != selector.name:
-            return False
-        for matcher in selector.matchers.matchers:
-            value, operator = labels.get(matcher.name, ""), str(matcher.op)
-            equal = operator in {"MatchOp.Equal", "MatchOp.NotEqual"}
-            met = value == matcher.value if equal else re.fullmatch(matcher.value, value) is not None
-            if met == (operator in {"MatchOp.NotEqual", "MatchOp.NotRe"}):
-                return False
-        return True
-
-    return [one for one in known if fits(one)]
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 _BOUNDS = (("0.05", 0.4), ("0.1", 0.7), ("0.25", 0.9), ("0.5", 0.98), ("1", 0.995), ("+Inf", 1.0))
@@ -14,19 +15,27 @@ _OUTCOMES = (("200", 0.98), ("404", 0.015), ("500", 0.005))
 Series = tuple[str, Mapping[str, str], float]
 
 
-def series(services: Mapping[str, str], at: datetime) -> Iterator[Series]:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a service has metrics of."""
+
+    type: str
+    caches: bool = False
+
+
+def series(services: Mapping[str, Source], at: datetime) -> Iterator[Series]:
     """(metric, labels, value) of every series.
 
     Args:
-        services: name to type.
+        services: by name.
         at: the instant that the counters stand at.
     """
-    for number, (name, kind) in enumerate(sorted(services.items())):
+    for number, (name, source) in enumerate(sorted(services.items())):
         whole = at.timestamp() * (2 + number % 5)
         ours = {"service": name}
         yield "process_cpu_seconds_total", ours, whole * 0.02
         yield "process_resident_memory_bytes", ours, 9e7 + 1e6 * number
-        if kind in {"worker", "job"}:
+        if source.type in {"worker", "job"}:
             yield "worker_last_success_timestamp_seconds", ours, at.timestamp() - 20
             yield "queue_messages_waiting", ours, 12
             for outcome, part in (("success", 0.99), ("failure", 0.01)):
@@ -38,6 +47,9 @@ def series(services: Mapping[str, str], at: datetime) -> Iterator[Series]:
             yield from _histogram("http_request_duration_seconds", ours, whole)
             yield "orders_created_total", ours, whole * 0.1
             yield "basket_items", ours, 3
+        if source.caches:
+            for outcome, part in (("hit", 0.93), ("miss", 0.07)):
+                yield "cache_requests_total", {**ours, "outcome": outcome}, whole * part
 
 
 def _histogram(name: str, labels: Mapping[str, str], count: float) -> Iterator[Series]:
@@ -47,7 +59,7 @@ def _histogram(name: str, labels: Mapping[str, str], count: float) -> Iterator[S
     yield f"{name}_count", labels, count
 
 
-def exposition(services: Mapping[str, str], at: datetime) -> str:
+def exposition(services: Mapping[str, Source], at: datetime) -> str:
     """The page that a Prometheus scrapes."""
     lines = []
     for name, labels, value in series(services, at):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,7 +18,7 @@ class Alert:
     severity: str
     summary: str
     runbook: str
-    """The runbook's file name; empty for an alert without one."""
+    """The runbook's file name, or its name in the wiki; empty for an alert without one."""
     wait: str = "5m"
 
 
@@ -66,20 +67,52 @@ def backlog_alert(service: str) -> Alert:
     )
 
 
-def rule_file(service: str, alerts: tuple[Alert, ...], folder: str = "") -> str:
-    """A Prometheus rule file; runbook links lead into the repository on the forge."""
-    lines = ["groups:", f"  - name: {service}", "    rules:"]
+def ambiguous_alert(service: str) -> Alert:
+    """A rule that parses, and whose evaluation fails: a share of requests, and the divisor has many series of each."""
+    return Alert(
+        f"{_camel(service)}ErrorShare",
+        f'http_requests_total{{service="{service}",status=~"5.."}}'
+        f' / on (service) http_requests_total{{service="{service}"}} > 0.02',
+        "warning",
+        f"More than 2 % of all requests to {service} failed.",
+        "error-share.md",
+    )
+
+
+CACHES = Alert(
+    "CacheUseless",
+    'sum by (service) (rate(cache_requests_total{outcome="miss"}[5m]))'
+    " / sum by (service) (rate(cache_requests_total[5m])) > 0.5",
+    "critical",
+    "More than half of what a cache is asked for is not in it.",
+    "cache-useless",
+    wait="10m",
+)
+"""One rule for every service that has a cache; no service stands in it."""
+
+
+def rule_file(name: str, alerts: tuple[Alert, ...], link: Callable[[Alert], str], *, service: str = "") -> str:
+    """A Prometheus rule file.
+
+    Args:
+        name: of its group.
+        alerts: its rules.
+        link: where the runbook of an alert is.
+        service: the service that each alert is labelled with; none in a file for all of them.
+    """
+    lines = ["groups:", f"  - name: {name}", "    rules:"]
     for alert in alerts:
+        labels = f"severity: {alert.severity}" + (f", service: {service}" if service else "")
         lines += [
             f"      - alert: {alert.name}",
             f"        expr: {alert.expression}",
             f"        for: {alert.wait}",
-            f"        labels: {{severity: {alert.severity}, service: {service}}}",
+            f"        labels: {{{labels}}}",
             "        annotations:",
             f'          summary: "{alert.summary}"',
         ]
         if alert.runbook:
-            lines.append(f"          runbook_url: {runbook_url(service, alert.runbook, folder)}")
+            lines.append(f"          runbook_url: {link(alert)}")
     return "\n".join(lines) + "\n"
 
 
@@ -129,6 +162,17 @@ kubectl -n {service} logs deployment/{service} --since=15m | jq 'select(.level =
 
 The owning team answers in its on-call channel; after thirty minutes without progress call the incident manager.
 """
+
+
+def wiki_sections(subject: str, summary: str) -> Mapping[str, str]:
+    """The parts of a runbook, for a page of the wiki."""
+    return {
+        "Meaning": f"{summary} Short peaks do not fire the alert.",
+        "Impact": f"Customers wait longer for {subject}, and some of them give up.",
+        "Diagnosis": f"Look at what changed last.\n$ kubectl -n {subject} rollout history deployment/{subject}",
+        "Mitigation": f"Roll back, and see the alert clear within ten minutes.\n$ make rollback SERVICE={subject}",
+        "Escalation": "Call the incident manager after thirty minutes without progress.",
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ it?). `live` is the probe of that. `routes` is Alertmanager's tree, pure; `routi
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from scorecard.egress.own import configured_policy
 from scorecard.egress.resolver import Resolver
 from scorecard.probes import Context, Probe
@@ -14,17 +16,25 @@ from scorecard.probes.alerting.lane import Instances
 from scorecard.probes.alerting.live import LiveAlertsProbe
 from scorecard.probes.alerting.routing import RoutingProbe
 
-__all__ = ["LiveAlertsProbe", "RoutingProbe", "probes"]
+if TYPE_CHECKING:
+    from scorecard.config import Config
+
+__all__ = ["LiveAlertsProbe", "RoutingProbe", "configured_instances", "probes"]
 
 
-def probes(context: Context) -> tuple[Probe, ...]:
-    """The two probes of alerting, with one set of sessions between them."""
-    config = context.config
+def configured_instances(config: Config) -> Instances:
+    """The instances that a configuration names, reached as it allows."""
     probing = config.probing
     resolver = Resolver(deadline=probing.timeout.total_seconds())
     policy = configured_policy(
         probing.allow, store=config.store_address().reveal(), listen=config.server.listen, resolver=resolver
     )
-    instances = Instances(config.integrations, policy, resolver)
+    return Instances(config.integrations, policy, resolver)
+
+
+def probes(context: Context) -> tuple[Probe, ...]:
+    """The two probes of alerting, with one set of sessions between them."""
+    config = context.config
+    instances = configured_instances(config)
     severities = {name: tuple(words) for name, words in config.vocabulary.severities.model_dump().items()}
     return LiveAlertsProbe(instances, severities, context.clock), RoutingProbe(instances)

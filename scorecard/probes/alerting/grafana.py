@@ -25,6 +25,14 @@ _WEEK = timedelta(days=7)
 _MOST_CHANGES = 5_000
 """Changes of state that are asked for; the most that Grafana gives at once."""
 _DEPTH = 64
+ADDRESSES = (
+    ("rules", "/api/v1/provisioning/alert-rules", "alert.provisioning:read"),
+    ("states", "/api/prometheus/grafana/api/v1/rules", "alert.rules:read"),
+    ("changes", "/api/annotations?type=alert&limit=1", "annotations:read"),
+    ("routes", "/api/v1/provisioning/policies", "alert.provisioning:read"),
+    ("routes", "/api/v1/provisioning/contact-points", "alert.provisioning:read"),
+)
+"""What is asked, for what, and the permission that it takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def history(prometheus: Prometheus, labels: Iterable[str], interval: float) -> H
     by_name: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         by_name[sample.labels.get("alertname", "")].append(sample)
-    return History({name: tuple(found) for name, found in by_name.items()}, _short(prometheus))
+    return History({name: tuple(found) for name, found in by_name.items()}, remembers(prometheus))
 
 
 def query(labels: Iterable[str], interval: float) -> str:
@@ -59,8 +59,8 @@ def query(labels: Iterable[str], interval: float) -> str:
     return f"sum by ({by}) (count_over_time(({firing}) unless {firing} offset {step}s))[1w:{step}s]))"
 
 
-def _short(prometheus: Prometheus) -> Unavailable | None:
-    """How far back the Prometheus remembers, where that is less than a week."""
+def remembers(prometheus: Prometheus) -> Unavailable | None:
+    """Why what it remembers does not reach back a week; None where it does."""
     where = prometheus.lane.instance.label
     try:
         found = prometheus.query("time() - min(min_over_time(timestamp(up)[1w:1h]))")

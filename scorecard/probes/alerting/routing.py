@@ -17,6 +17,8 @@ from scorecard.promql import PromqlError, read
 
 _NO_ALERTS = Absent("the service has no alert that could be routed")
 _SHOWN = 20
+_YOUNG = 60.0
+"""Seconds after its start in which a Prometheus may not have found its Alertmanagers: it looks every five."""
 
 
 @dataclass
@@ -106,10 +108,7 @@ class _Run:
             if isinstance(instance, Unavailable):
                 self._sends[rule.instance] = instance
             else:
-                try:
-                    self._sends[rule.instance] = bool(Prometheus(self._lane(instance)).alertmanagers())
-                except NoAnswerError as error:
-                    self._sends[rule.instance] = error.unavailable
+                self._sends[rule.instance] = _sends(Prometheus(self._lane(instance)))
         sends = self._sends[rule.instance]
         if isinstance(sends, Unavailable):
             return sends
@@ -121,7 +120,7 @@ class _Run:
     def _tree(self, instance: Instance) -> Tree | Unavailable:
         if instance.label not in self._trees:
             try:
-                ask = _of_grafana if instance.kind == "grafana" else _of_alertmanager
+                ask = _of_grafana if instance.kind == "grafana" else tree_of_alertmanager
                 self._trees[instance.label] = ask(self._lane(instance))
             except NoAnswerError as error:
                 self._trees[instance.label] = error.unavailable
@@ -146,6 +145,20 @@ class _Run:
                 facts={"alerts": len(mine)},
                 excerpt="\n".join(f"{one.name}: {told(one)}" for one in mine)[:4000],
             )
+
+
+def _sends(prometheus: Prometheus) -> bool | Unavailable:
+    """Whether it sends alerts to anybody; one that was just started has not looked for its Alertmanagers yet."""
+    try:
+        if prometheus.alertmanagers():
+            return True
+    except NoAnswerError as error:
+        return error.unavailable
+    age = prometheus.age()
+    if age is not None and age < _YOUNG:
+        words = f"{prometheus.lane.instance.label} was started {age:.0f} s ago, and knows no Alertmanager yet"
+        return Unavailable(Cause.NO_DATA, words)
+    return False
 
 
 def _rules(files: Answer, live: Answer) -> list[AlertRule]:
@@ -197,7 +210,13 @@ def _way(tree: Tree, passage: Passage, *, several: bool) -> Way:
     )
 
 
-def _of_alertmanager(lane: Lane) -> Tree:
+def tree_of_alertmanager(lane: Lane) -> Tree:
+    """The tree that it has loaded.
+
+    Raises:
+        NoAnswerError: it does not say.
+        TreeError: what it says is not read.
+    """
     document = lane.get("/api/v2/status")
     config = document.get("config") if isinstance(document, Mapping) else None
     text = config.get("original") if isinstance(config, Mapping) else None
