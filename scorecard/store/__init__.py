@@ -24,6 +24,7 @@ from scorecard.store.documents import Documents
 from scorecard.store.engine import Database, StoreError, check, problem
 from scorecard.store.lists import Lists, QueryError
 from scorecard.store.metric_rows import MetricRows
+from scorecard.store.pushes import Pushes, Token
 from scorecard.store.results import Results
 from scorecard.store.tables import cycle, day, event, evidence, hour, observation, summary, waiver
 from scorecard.store.views import Change, DayScore
@@ -38,11 +39,12 @@ __all__ = [
     "ServiceResult",
     "Store",
     "StoreError",
+    "Token",
     "open_store",
 ]
 
 
-class Store(Catalogued, Cycles, Results, Documents, Lists, MetricRows):
+class Store(Catalogued, Cycles, Results, Documents, Lists, MetricRows, Pushes):
     """Everything that is kept."""
 
     def __init__(
@@ -204,6 +206,7 @@ class Store(Catalogued, Cycles, Results, Documents, Lists, MetricRows):
                 later.c.id > event.c.id,
             )
             connection.execute(delete(event).where(event.c.at < cut, or_(follows, event.c.demo == true())))
+        self.prune_pushes(now, history)
 
     def close(self) -> None:
         """Close every connection."""

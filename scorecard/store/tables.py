@@ -263,3 +263,33 @@ waiver = Table(
     Column("expires_at", Instant, nullable=False),
     Column("revoked", Boolean, nullable=False),
 )
+
+token = Table(
+    "token",
+    metadata,
+    Column("id", String(16), primary_key=True),  # the part of the token that is no secret
+    Column("name", String(63), nullable=False),
+    Column("service", String(63), nullable=False),  # by its name, in every environment
+    Column("kinds", String(200), nullable=False),  # what it may push, comma separated
+    Column("digest", String(71), nullable=False),  # of the secret, which is kept nowhere
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
+    Index("ix_token_service", "service"),
+)
+
+pushed = Table(
+    "pushed",
+    metadata,
+    Column("id", _KEY, primary_key=True),
+    Column("service_id", ForeignKey("service.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("pushed_by", String(200), nullable=False),
+    Column("provenance", String(16), nullable=False),
+    Column("digest", String(71), nullable=False),
+    Column("document", Text, nullable=False),
+    Index("ix_pushed_service_id_kind", "service_id", "kind", "received_at"),
+)

@@ -46,7 +46,7 @@ def test_the_newest_revision_makes_the_tables_as_the_code_has_them(bare: Store) 
 
 
 def test_a_store_without_tables_is_not_ready_and_says_what_to_do(bare: Store) -> None:
-    assert bare.ready() == "the schema is at nothing, this version needs 0001: scorecard db upgrade"
+    assert bare.ready() == "the schema is at nothing, this version needs 0002: scorecard db upgrade"
 
     bare.migrate()
 
