@@ -88,6 +88,34 @@ class Database:
             raise
         self.trouble = ""
 
+    @contextmanager
+    def reshape(self) -> Iterator[Connection]:
+        """One transaction in which tables may be rebuilt.
+
+        SQLite changes a column by dropping its table and renaming a copy, and a drop follows ON DELETE CASCADE: with
+        foreign keys on, a new column of `service` would empty every table that refers to it. So they are off here, and
+        checked before the end.
+
+        Raises:
+            StoreError: a row refers to one that is gone; nothing is stored then.
+        """
+        if not self.sqlite:
+            with self.write() as connection:
+                yield connection
+            return
+        with self._turn, self.engine.connect().execution_options(writes=True) as connection:
+            plain: Any = connection.connection.driver_connection
+            plain.execute("PRAGMA foreign_keys=OFF")
+            try:
+                with connection.begin():
+                    yield connection
+                    if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                        raise StoreError(
+                            f"store: a row of {broken[0]} would refer to none of {broken[2]}; left as it was"
+                        )
+            finally:
+                plain.execute("PRAGMA foreign_keys=ON")
+
     def own(self) -> None:
         """Become the one process that writes to an SQLite store, until it ends.
 

@@ -1,4 +1,7 @@
-"""The schema's versions, by Alembic: expand, then contract, so that old code runs on the new schema and back."""
+"""The schema's versions, by Alembic: expand, then contract, so that old code runs on the new schema and back.
+
+How a revision is added is in `docs/how-to/change-the-schema.md`.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,13 @@ from scorecard.store.engine import Database, StoreError, problem
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the tables to a revision; the newest unless given.
+    """Bring the tables to a revision; the newest unless given, or the one after it, which is left as it is.
 
     Raises:
-        StoreError: the database does not answer, or its schema is of a later version.
+        StoreError: the database does not answer, or its schema is of a version later than the next one.
     """
+    if revision == "head" and not pending(database):
+        return
     _run(database, command.upgrade, revision)
 
 
@@ -33,7 +38,11 @@ def downgrade(database: Database, revision: str) -> None:
 
 
 def pending(database: Database) -> str:
-    """What keeps the schema from being this version's; empty when nothing does."""
+    """What keeps this version from running on the schema; empty when nothing does.
+
+    The revision after the newest one that this version knows is no obstacle, since a revision only expands what the
+    version before it reads and writes: while a release is rolled out, or back, both run on one database.
+    """
     script = ScriptDirectory.from_config(_config())
     try:
         with database.read() as connection:
@@ -41,15 +50,22 @@ def pending(database: Database) -> str:
     except DBAPIError as error:
         return problem(error)
     head = script.get_current_head()
-    if now == head:
+    if now is not None and now in {head, _next(head)}:
         return ""
+    if now is not None and now not in {one.revision for one in script.walk_revisions()}:
+        return f"the schema is at {now}, which a later version made; this one knows {head} and runs up to {_next(head)}"
     return f"the schema is at {now or 'nothing'}, this version needs {head}: scorecard db upgrade"
+
+
+def _next(revision: str | None) -> str:
+    """The id of the revision after this one: they are numbered."""
+    return f"{int(revision or 0) + 1:04}"
 
 
 def _run(database: Database, step: object, revision: str) -> None:
     config = _config()
     try:
-        with database.write() as connection:
+        with database.reshape() as connection:
             config.attributes["connection"] = connection
             step(config, revision)  # type: ignore[operator] # command.upgrade or command.downgrade
     except CommandError as error:
