@@ -93,8 +93,8 @@ def _aggregated(node: Any, found: Sets) -> Sets:  # noqa: ANN401 - as above
         return [{}] if found else []
     names = set(node.modifier.labels)
     if node.modifier.type == pp.AggModifierType.By:
-        return [{name: one[name] for name in names if name in one} for one in found]
-    return [_without(one, names | {"__name__"}) for one in found]
+        return _distinct([{name: one[name] for name in names if name in one} for one in found])
+    return _distinct([_without(one, names | {"__name__"}) for one in found])
 
 
 def _combined(node: Any, left: Sets | None, right: Sets | None) -> Sets | None:  # noqa: ANN401 - as above

@@ -79,9 +79,9 @@ class Fleet:
         try:
             self._make_servers()
             reviewed = self._today - _REVIEWED
-            watched = {lesson.name: _watched(lesson) for lesson in LESSONS}
+            watching = {lesson.name: watched(lesson) for lesson in LESSONS}
             pages = wiki_pages(LESSONS, reviewed)
-            self._monitoring = Monitoring(self.directory / "monitoring", watched, pages, self._clock)
+            self._monitoring = Monitoring(self.directory / "monitoring", watching, pages, self._clock)
             self._write(self._monitoring)
             for server in self._servers.values():
                 server.start()
@@ -138,7 +138,8 @@ class Fleet:
             (monitoring.rules / file).write_text(text, encoding="utf-8")
 
 
-def _watched(lesson: Lesson) -> Watched:
+def watched(lesson: Lesson) -> Watched:
+    """How monitoring sees a service."""
     return Watched(Source(lesson.type, lesson.caches), lesson.screen, lesson.heard)
 
 

@@ -342,7 +342,7 @@ LESSONS: tuple[Lesson, ...] = (
     ),
     _web(
         "back-office",
-        "identity",
+        "orders",
         "A runbook behind a sign-in: nobody read it, so it is unknown, and whoever is woken has to sign in first.",
         site=Part.HANDBOOK,
         pages=Pages.MISSING,

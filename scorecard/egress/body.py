@@ -15,6 +15,15 @@ _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _SHORT_TEXT = 1024
 """Characters of plain text that a health endpoint says on purpose."""
 
+
+def _roomy() -> re2.Options:
+    """Room for bounded repetitions in one automaton; where it is not enough the slower way is taken silently."""
+    options = re2.Options()
+    options.max_mem = 64 << 20
+    options.log_errors = False
+    return options
+
+
 # On google-re2, since the text is a stranger's. Case-insensitive; the first is anchored to the first thing on the page.
 _HTML = re2.compile(rb"(?i)^\s*(?:<!--[^>]*-->\s*)*<(?:!doctype\s+html|html|head|body)[\s>]")
 _LOGIN = re2.compile(
@@ -26,7 +35,8 @@ _LOGIN = re2.compile(
     rb"|name\s*=\s*[\"']?(?:SAMLRequest|SAMLResponse|RelayState|j_username)\b"
     rb"|<meta[^>]{0,100}refresh[^>]{0,300}(?:/login|/signin|/sign-in|/sso|/oauth2?/|saml)"
     rb"|login\.microsoftonline\.com|accounts\.google\.com/|/cdn-cgi/access/login|/oauth2/(?:start|sign_in)"
-    rb"|\.okta\.com/|\.auth0\.com/|/realms/[^/\"'\s]{1,100}/protocol/|/cas/login|shibboleth\.sso"
+    rb"|\.okta\.com/|\.auth0\.com/|/realms/[^/\"'\s]{1,100}/protocol/|/cas/login|shibboleth\.sso",
+    _roomy(),
 )
 
 

@@ -13,6 +13,7 @@ from scorecard.probes import Upstream
 from scorecard.probes.alerting.lane import Instance, Instances, Lane, NoAnswerError
 from scorecard.probes.alerting.prometheus import Prometheus
 from scorecard.probes.alerting.routes import Passage, Route, Tree, TreeError, passages, read_route, read_tree, shown
+from scorecard.probes.alerting.settings import read_sending
 from scorecard.promql import PromqlError, read
 
 _NO_ALERTS = Absent("the service has no alert that could be routed")
@@ -148,17 +149,19 @@ class _Run:
 
 
 def _sends(prometheus: Prometheus) -> bool | Unavailable:
-    """Whether it sends alerts to anybody; one that was just started has not looked for its Alertmanagers yet."""
+    """Whether it sends alerts to anybody; one that was just started may not have found its Alertmanagers yet."""
     try:
         if prometheus.alertmanagers():
             return True
+        if not read_sending(prometheus.configuration()).alertmanagers:
+            return False
     except NoAnswerError as error:
         return error.unavailable
     age = prometheus.age()
-    if age is not None and age < _YOUNG:
-        words = f"{prometheus.lane.instance.label} was started {age:.0f} s ago, and knows no Alertmanager yet"
-        return Unavailable(Cause.NO_DATA, words)
-    return False
+    if age is None or age >= _YOUNG:
+        return False
+    words = f"{prometheus.lane.instance.label} was started {age:.0f} s ago, and has found no Alertmanager yet"
+    return Unavailable(Cause.NO_DATA, words)
 
 
 def _rules(files: Answer, live: Answer) -> list[AlertRule]:

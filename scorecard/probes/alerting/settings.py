@@ -18,6 +18,8 @@ class Sending:
     relabel: tuple[Mapping[str, Any], ...] = ()
     readable: bool = True
     """False: nobody could be asked, and an alert may carry any further label."""
+    alertmanagers: bool = True
+    """Whether the configuration says where Alertmanagers are looked for, or may say so."""
 
     def labels(self, fixed: Mapping[str, str], open_labels: frozenset[str]) -> tuple[dict[str, str], frozenset[str]]:
         """The labels that all instances have when they are sent, and those that differ (`*`: any other)."""
@@ -61,8 +63,10 @@ def read_sending(text: str) -> Sending:
     if not isinstance(value, Mapping):
         return Sending(readable=False)
     external = (value.get("global") or {}).get("external_labels") or {}
-    relabel = (value.get("alerting") or {}).get("alert_relabel_configs") or []
+    alerting = value.get("alerting") or {}
+    relabel = alerting.get("alert_relabel_configs") or []
     return Sending(
         {str(name): str(one) for name, one in external.items()} if isinstance(external, Mapping) else {},
         tuple(one for one in relabel if isinstance(one, Mapping)) if isinstance(relabel, list) else (),
+        alertmanagers=bool(alerting.get("alertmanagers")),
     )
