@@ -147,8 +147,9 @@ def drill_table(report: DrillReport) -> str:
 
 def _carry_out(spec: DrillSpec, setting: Setting) -> DrillReport:
     from scorecard.drill.restore import restore as restore_dump
+    from scorecard.drill.snapshot import restore_snapshot
 
-    return restore_dump(spec, setting)
+    return restore_snapshot(spec, setting) if spec.source.rds is not None else restore_dump(spec, setting)
 
 
 def _backup(report: DrillReport) -> str:

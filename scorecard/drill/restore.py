@@ -41,6 +41,10 @@ class Setting:
     commit: str = ""
     tell: Callable[[str], None] = lambda _message: None
     """Told what is being done, as it is done."""
+    patience: float = 30.0
+    """Seconds that a scratch server which went away is waited for, so that what is on it can be dropped."""
+    poll: float = 15.0
+    """Seconds between two looks at an instance that is being made."""
     folder: Path | None = None
     """Where temporary files are made; the system's place unless given."""
 
@@ -88,7 +92,7 @@ def restore(spec: DrillSpec, setting: Setting) -> DrillReport:
         try:
             _carry_out(spec, log, programs, started)
         except DrillError as ended:
-            error = _too_slow(spec, log, ended)
+            error = too_slow(spec, log, ended)
         except (SqlError, OSError) as refused:
             error = NotCarriedOut("refused", f"{type(refused).__name__}: {refused}")
         except Exception as fault:  # noqa: BLE001 - a fault of ours says nothing about the backup
@@ -129,6 +133,22 @@ def make_report(
     )
 
 
+def conclude(log: Log) -> None:
+    """The verdict on what was restored and asked.
+
+    Raises:
+        BackupFailed: something did not hold, or nothing that was asked proves anything.
+    """
+    if log.reasons:
+        code, message = log.reasons[0]
+        more = f"; {len(log.reasons) - 1} more verifications did not hold" if log.reasons[1:] else ""
+        raise BackupFailed(code, message + more)
+    if all(map(trivial, log.verifications)):
+        raise BackupFailed(
+            "trivial-verifications", "an empty database would pass every verification: ask for rows that must be there"
+        )
+
+
 def _carry_out(spec: DrillSpec, log: Log, programs: Programs, now: datetime) -> None:
     with log.step("refuse production"):
         refuse_by_name(spec.scratch, spec.production)
@@ -154,10 +174,10 @@ def _carry_out(spec: DrillSpec, log: Log, programs: Programs, now: datetime) -> 
     with log.step("inspect") as detail:
         dump, log.backup = inspect(spec.format, found, log.backup, programs, detail)
     with log.step("age") as detail:
-        detail.append(_refuse_stale(spec, log, now))
+        detail.append(refuse_stale(spec, log, now))
     with log.step("space") as detail:
         detail.append(_check_space(spec, dump, found.size, identity, admin))
-    database = ScratchDatabase(admin, identity, spec, name_of(spec.service, now))
+    database = ScratchDatabase(admin, identity, spec, name_of(spec.service, now), patience=log.setting.patience)
     try:
         with log.step("create", counts=True) as detail:
             detail.append(database.make(log.setting.passfile))
@@ -165,13 +185,13 @@ def _carry_out(spec: DrillSpec, log: Log, programs: Programs, now: datetime) -> 
         with log.step("restore", counts=True) as detail:
             detail.append(load(database.session(), dump, programs, spec.limits.jobs))
         log.restored = True
-        _refuse_slow(spec, log)
+        refuse_slow(spec, log)
         with log.step("verify") as detail:
             _verify(database, asked, spec, log, detail)
     finally:
         programs.clean_up()
         _drop(database, log)
-    _conclude(log)
+    conclude(log)
 
 
 @dataclass(slots=True)
@@ -214,7 +234,12 @@ def _check_sum(spec: DrillSpec, found: Found, log: Log, programs: Programs) -> s
     return "as expected"
 
 
-def _refuse_stale(spec: DrillSpec, log: Log, now: datetime) -> str:
+def refuse_stale(spec: DrillSpec, log: Log, now: datetime) -> str:
+    """How old the backup is, for the report.
+
+    Raises:
+        BackupFailed: it is older than the recovery point.
+    """
     made = log.backup.created_at
     assert made is not None  # noqa: S101 - set by the fetch
     age = max(now - made, timedelta(0))
@@ -261,6 +286,11 @@ def _verify(
     if unread:
         more = f" and {len(unread) - _MOST_UNREAD} more" if unread[_MOST_UNREAD:] else ""
         detail.append(f"rows lost here would not be noticed: {', '.join(unread[:_MOST_UNREAD])}{more}")
+    keep(log, found)
+
+
+def keep(log: Log, found: list[verify.Asked]) -> None:
+    """Into the report with what was answered."""
     log.verifications += [one.verification for one in found]
     log.reasons += [
         (one.code, f"{one.verification.name}: {one.verification.actual}, {one.verification.expected} is expected")
@@ -276,19 +306,8 @@ def _drop(database: ScratchDatabase, log: Log) -> None:
     log.steps.append(Step(name="drop", ok=not problem, seconds=took, detail=redact_text(problem or database.name)))
 
 
-def _conclude(log: Log) -> None:
-    """The verdict on what was restored and asked."""
-    if log.reasons:
-        code, message = log.reasons[0]
-        more = f"; {len(log.reasons) - 1} more verifications did not hold" if log.reasons[1:] else ""
-        raise BackupFailed(code, message + more)
-    if all(map(trivial, log.verifications)):
-        raise BackupFailed(
-            "trivial-verifications", "an empty database would pass every verification: ask for rows that must be there"
-        )
-
-
-def _refuse_slow(spec: DrillSpec, log: Log) -> None:
+def refuse_slow(spec: DrillSpec, log: Log) -> None:
+    """Remember it where the restore took longer than the recovery time; the questions are asked all the same."""
     limit = spec.recovery_time
     if limit is not None and log.usable_after > limit.total_seconds():
         log.reasons.append(
@@ -296,7 +315,7 @@ def _refuse_slow(spec: DrillSpec, log: Log) -> None:
         )
 
 
-def _too_slow(spec: DrillSpec, log: Log, error: DrillError) -> DrillError:
+def too_slow(spec: DrillSpec, log: Log, error: DrillError) -> DrillError:
     """A drill that its limit ended after the recovery time has shown that the backup is too slow."""
     limit = spec.recovery_time
     if (
@@ -312,4 +331,4 @@ def _too_slow(spec: DrillSpec, log: Log, error: DrillError) -> DrillError:
     return error
 
 
-__all__ = ["Log", "Setting", "make_report", "restore"]
+__all__ = ["Log", "Setting", "conclude", "keep", "make_report", "refuse_slow", "refuse_stale", "restore", "too_slow"]

@@ -31,8 +31,6 @@ _LOCK = 1_884_903_284
 _NAME = "^drill_[a-z0-9_]+_[0-9]{14}_[0-9a-f]{8}$"
 _ITERATIONS = 4096
 _LOCK_SECONDS = 20.0
-_DROP_SECONDS = 30.0
-"""How long a server that went away is waited for, so that the database on it can be dropped."""
 _AMCHECK_SCHEMA = "scorecard_amcheck"
 
 
@@ -48,6 +46,8 @@ class ScratchDatabase:
     """The role that the foreign SQL runs as; empty before it is made."""
     amcheck: str = ""
     """Why corruption cannot be looked for; empty where it can."""
+    patience: float = 30.0
+    """Seconds that a server which went away is waited for, so that the database on it can be dropped."""
     _lock: subprocess.Popen[bytes] | None = None
     _passwords: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
@@ -83,7 +83,7 @@ class ScratchDatabase:
         A server that went away is waited for a while: it may be on its way back.
         """
         problem = ""
-        patience = time.monotonic() + _DROP_SECONDS
+        until = time.monotonic() + self.patience
         while True:
             try:
                 self.admin.script(_dropping(self.name))
@@ -91,7 +91,7 @@ class ScratchDatabase:
             except (SqlError, DrillError) as error:
                 problem = f"{self.name} could not be dropped, the next drill on this server does it: {error}"
                 lost = isinstance(error, NotCarriedOut) and error.code == "server-lost"
-                if lost and time.monotonic() < patience:
+                if lost and time.monotonic() < until:
                     time.sleep(0.5)
                     continue
             break

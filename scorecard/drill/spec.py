@@ -112,8 +112,9 @@ class Source(Section):
 class Scratch(Section):
     """The PostgreSQL server that the backup is restored on: never production's."""
 
-    host: Host
-    """A host name, an address, or the directory of a Unix socket."""
+    host: Host = ""
+    """A host name, an address, or the directory of a Unix socket. Of a snapshot's instance: another way to it than its
+    own endpoint, such as a tunnel; then it is only read from."""
     port: Port = 5432
     """Its port."""
     user: CleanText = "postgres"
@@ -350,6 +351,8 @@ def _broken(spec: DrillSpec) -> Iterator[tuple[KeyPath, str]]:
     source = spec.source
     if sum(one is not None for one in (source.path, source.s3, source.rds)) != 1:
         yield ("source",), "one of path, s3 and rds is expected"
+    if source.rds is None and not spec.scratch.host:
+        yield ("scratch",), "host is missing"
     for index, one in enumerate(spec.production):
         if one.host is None and one.database is None and one.system_identifier is None:
             yield ("production", index), "host, database or system_identifier is expected"

@@ -95,14 +95,17 @@ def questions(spec: DrillSpec, now: datetime) -> tuple[Question, ...]:
     return tuple(_question(check, now) for check in spec.verifications)
 
 
-def ask(server: Server, asked: tuple[Question, ...], spec: DrillSpec) -> tuple[Asked, ...]:
+def ask(server: Server, asked: tuple[Question, ...], spec: DrillSpec, *, scratch: bool = True) -> tuple[Asked, ...]:
     """Ask them all, each in a session of its own that writes nothing and ends after `limits.statement_timeout`.
+
+    Where the database is not surely a scratch one, its tables are not emptied to see what a question proves: which
+    tables it reads must do.
 
     Raises:
         NotCarriedOut: the server was lost, or a question got no answer in time.
     """
     session = server.at(server.database, server.user, (*server.options, *session_options(spec)))
-    empty = _when_empty(session, asked)
+    empty = _when_empty(session, asked) if scratch else {}
     found = []
     for question in asked:
         answer, relations, wrong = _answer(session, question.sql)

@@ -61,6 +61,18 @@ VERIFICATIONS: list[dict[str, Any]] = [
 ]
 
 
+def setting(folder: Path, patience: float = 30) -> Setting:
+    """What a drill is given: temporary files go to `folder`."""
+    return Setting(
+        clock=lambda: datetime.now(UTC),  # noqa: TID251 - dumps are as old as their files
+        stop=threading.Event(),
+        version="1",
+        patience=patience,
+        poll=0.01,
+        folder=folder,
+    )
+
+
 class Shop:
     """The dumps of a database, and drills of them."""
 
@@ -77,12 +89,12 @@ class Shop:
         subprocess.run(command, check=True, timeout=60, capture_output=True)
         return target
 
-    def value(self, source: Path | str, **changes: object) -> dict[str, Any]:
+    def value(self, source: Path | str | dict[str, Any], **changes: object) -> dict[str, Any]:
         """The spec of a drill, as YAML has it."""
         spec: dict[str, Any] = {
             "service": "shop",
             "resource": "backups/shop",
-            "source": {"path": str(source)},
+            "source": source if isinstance(source, dict) else {"path": str(source)},
             "scratch": {"host": str(self.cluster.folder)},
             "production": [{"database": "shop_production"}],
             "verifications": VERIFICATIONS,
@@ -90,10 +102,10 @@ class Shop:
         spec.update(changes)
         return {key: value for key, value in spec.items() if value is not None}
 
-    def spec(self, source: Path | str, **changes: object) -> DrillSpec:
+    def spec(self, source: Path | str | dict[str, Any], **changes: object) -> DrillSpec:
         return spec_of(load(json.dumps(self.value(source, **changes)), name="drill.yaml"), self.folder)
 
-    def file(self, folder: Path, source: Path | str, **changes: object) -> Path:
+    def file(self, folder: Path, source: Path | str | dict[str, Any], **changes: object) -> Path:
         """The spec in a file."""
         path = folder / "drill.yaml"
         path.write_text(yaml.safe_dump(self.value(source, **changes)))
@@ -112,16 +124,10 @@ class Shop:
         finally:
             self.cluster.execute(f"DROP DATABASE {name}")
 
-    def drill(self, source: Path | str, *, stop: threading.Event | None = None, **changes: object) -> DrillReport:
+    def drill(self, source: Path | str | dict[str, Any], *, patience: float = 30, **changes: object) -> DrillReport:
         """Carry a drill out, and see that nothing is left behind."""
         temporary = Path(tempfile.mkdtemp(dir=self.folder))
-        setting = Setting(
-            clock=lambda: datetime.now(UTC),  # noqa: TID251 - dumps are as old as their files
-            stop=stop or threading.Event(),
-            version="1",
-            folder=temporary,
-        )
-        report = restore(self.spec(source, **changes), setting)
+        report = restore(self.spec(source, **changes), setting(temporary, patience=patience))
         assert list(temporary.iterdir()) == []
         return report
 
