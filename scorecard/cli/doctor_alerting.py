@@ -115,7 +115,7 @@ def _alertmanager(lane: Lane) -> Iterator[Told]:
         yield subject, f"its configuration is not read: {error}; unknown: {_ROUTED}", False
     else:
         count = len(tree.configured)
-        yield subject, f"{count} of its receivers have a configuration", count > 0
+        yield subject, f"{count} of its receivers {'has' if count == 1 else 'have'} a configuration", count > 0
 
 
 def _grafana(lane: Lane) -> Iterator[Told]:
