@@ -68,6 +68,21 @@ class Account:
     timeout: float = 10.0
     """Seconds for one attempt of one call, names and all."""
 
+    @classmethod
+    def of(cls, instance: Any, account: str) -> Account:  # noqa: ANN401 - `scorecard.config`'s AwsInstance
+        """The instance, with the account put into its role."""
+        return cls(
+            name=instance.name,
+            regions=instance.regions,
+            account=account,
+            role=(instance.role or "").replace("{account}", account),
+            external_id=instance.external_id or "",
+            endpoint_url=instance.endpoint_url,
+            ca_file=str(instance.ca_file) if instance.ca_file else None,
+            proxy=instance.proxy,
+            timeout=instance.timeout.total_seconds(),
+        )
+
     @property
     def label(self) -> str:
         """`aws/main/111122223333`."""

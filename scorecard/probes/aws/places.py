@@ -80,14 +80,4 @@ def account_of(integrations: Any, name: str | None, account: str) -> Account | U
     if found.role and "{account}" in found.role and not account:
         words = "spec.aws.account is not given, and the role to take needs it"
         return Unavailable(Cause.NOT_CONFIGURED, words, 'spec:\n  aws: {account: "111122223333"}')
-    return Account(
-        name=found.name,
-        regions=found.regions,
-        account=account,
-        role=(found.role or "").replace("{account}", account),
-        external_id=found.external_id or "",
-        endpoint_url=found.endpoint_url,
-        ca_file=str(found.ca_file) if found.ca_file else None,
-        proxy=found.proxy,
-        timeout=found.timeout.total_seconds(),
-    )
+    return Account.of(found, account)

@@ -10,12 +10,13 @@ from typing import Any
 
 from scorecard.config import SecretUnavailable
 from scorecard.config.integrations import AwsInstance, Instance, LokiInstance, instance
+from scorecard.egress.aws import Account, Clients
 from scorecard.egress.policy import AddressPolicy
 from scorecard.egress.resolver import Resolver
 from scorecard.egress.session import PolicySession, policy_session
 from scorecard.evidence import Unavailable
 from scorecard.model import Cause, Service
-from scorecard.probes.logs.cloudwatch import Account, Clients, CloudWatchSource
+from scorecard.probes.logs.cloudwatch import ATTEMPTS, CloudWatchSource
 from scorecard.probes.logs.elasticsearch import ElasticsearchSource
 from scorecard.probes.logs.files import FileSource
 from scorecard.probes.logs.loki import LokiSource
@@ -43,7 +44,7 @@ class Places:
 
     def __post_init__(self) -> None:
         """One set of clients for all accounts."""
-        self._clients = Clients(self.clock)
+        self._clients = Clients(self.policy, self.resolver, self.clock, attempts=ATTEMPTS)
 
     def of(self, service: Service) -> Source | Unavailable:
         """The service's log, or what is missing to read it."""
@@ -105,20 +106,7 @@ class Places:
                 "spec.aws.account is not given, and the role to take needs it",
                 'spec:\n  aws: {account: "111122223333"}',
             )
-        return CloudWatchSource(
-            self._clients,
-            Account(
-                name=found.name,
-                regions=found.regions,
-                account=account,
-                role=(found.role or "").replace("{account}", account),
-                external_id=found.external_id or "",
-                endpoint_url=found.endpoint_url,
-                ca_file=str(found.ca_file) if found.ca_file else None,
-                proxy=found.proxy,
-            ),
-            group,
-        )
+        return CloudWatchSource(self._clients, Account.of(found, account), group)
 
 
 def _configured(instances: tuple[Any, ...], name: str | None, kind: str, url: str) -> Any:  # noqa: ANN401 - one of several models

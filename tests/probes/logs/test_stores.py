@@ -12,10 +12,13 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from scorecard.egress.aws import Account, Clients
+from scorecard.egress.policy import AddressPolicy
+from scorecard.egress.resolver import Resolver
 from scorecard.evidence import CorrelationSearch, LogSample, Observation, Trace, Unavailable
 from scorecard.judge import Judged, Seen, judge_check
 from scorecard.model import AwsRef, Cause, CloudWatchLogs, Logs, Service
-from scorecard.probes.logs.cloudwatch import Account, Clients, CloudWatchSource
+from scorecard.probes.logs.cloudwatch import CloudWatchSource
 from scorecard.probes.logs.source import SourceError
 from scorecard.registry import installed
 from tests.probes.logs.estate import (
@@ -390,7 +393,7 @@ def aws_error(code: str, status: int) -> Callable[[object], object]:
         ("AccessDeniedException", 400, Cause.ACCESS_DENIED),
         ("ExpiredTokenException", 400, Cause.ACCESS_DENIED),
         ("InvalidParameterException", 400, Cause.BAD_RESPONSE),
-        ("ServiceUnavailableException", 503, Cause.BAD_RESPONSE),
+        ("ServiceUnavailableException", 503, Cause.UNREACHABLE),
     ],
 )
 def test_what_aws_refuses_is_unknown_with_its_cause(ask: Ask, code: str, status: int, cause: Cause) -> None:
@@ -398,6 +401,13 @@ def test_what_aws_refuses_is_unknown_with_its_cause(ask: Ask, code: str, status:
         answer = ask(yaml=integration(url)).sample(service(logs=cloudwatch(GROUP)))["payments"]
     assert isinstance(answer, Unavailable)
     assert answer.cause is cause
+
+
+@pytest.mark.usefixtures("credentials")
+def test_the_address_policy_holds_for_cloudwatch(ask: Ask) -> None:
+    answer = ask(yaml=integration("http://127.0.0.7:4566")).sample(service(logs=cloudwatch(GROUP)))["payments"]
+    assert isinstance(answer, Unavailable)
+    assert (answer.cause, "127.0.0.7" in answer.detail) == (Cause.NOT_CONFIGURED, True)
 
 
 @pytest.mark.usefixtures("credentials")
@@ -422,8 +432,9 @@ def test_empty_pages_with_a_token_are_turned_and_an_endless_row_of_them_is_cut(t
         return Response(json.dumps(body), content_type="application/x-amz-json-1.1")
 
     assert tmp_path
+    clients = Clients(AddressPolicy.of(["127.0.0.1"]), Resolver(), utc, rate=1000)
     with serving(answer) as url:
-        source = CloudWatchSource(Clients(utc), Account("main", (REGION,), endpoint_url=url), GROUP)
+        source = CloudWatchSource(clients, Account("main", (REGION,), endpoint_url=url), GROUP)
         event = {"timestamp": 1, "ingestionTime": 4001, "message": "found", "logStreamName": "a"}
         pages += [{"events": [], "nextToken": "one"}, {"events": [], "nextToken": "two"}, {"events": [event]}]
         lines = source.find(("needle",), source.mark(utc()), utc())
