@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ from scorecard.probes.logs.hunt import HOPELESS, Hunt, run
 from scorecard.probes.logs.ids import Ids, address, fresh_ids, request, sent, unanswered
 from scorecard.probes.logs.lanes import Lanes
 from scorecard.probes.logs.lines import FieldNames
+from scorecard.probes.logs.others import Others, Registered
 from scorecard.probes.logs.places import Places
 from scorecard.probes.logs.source import Source, SourceError
 from scorecard.probes.logs.verify import Wanted
@@ -86,7 +87,7 @@ class CorrelationProbe:
             key: plan if isinstance(plan.source, Unavailable) else replace(plan, alone=shared[plan.source.name] == 1)
             for key, plan in plans.items()
         }
-        others = {service.name for service in services}
+        others = Registered(frozenset(service.name for service in services), upstream.find)
         with Lanes({source.lane for plan in plans.values() for _, source in plan.readable()}) as lanes:
             ask = self._again if upstream.again else self._and_wait if upstream.patient else self._in_turn
             yield from ask(plans, others, upstream, lanes)
@@ -112,7 +113,7 @@ class CorrelationProbe:
     # --- two phases, in runs apart
 
     def _in_turn(
-        self, plans: dict[ServiceKey, _Plan], others: Collection[str], upstream: Upstream, lanes: Lanes
+        self, plans: dict[ServiceKey, _Plan], others: Registered, upstream: Upstream, lanes: Lanes
     ) -> Iterator[tuple[ServiceKey, Answer]]:
         now = self.clock()
         before = {key: _before(upstream, key) for key in plans}
@@ -134,7 +135,7 @@ class CorrelationProbe:
                 yield key, self._evidence(todo[key], fresh.get(key), settled, before[key], patient=False)
 
     def _again(
-        self, plans: dict[ServiceKey, _Plan], others: Collection[str], upstream: Upstream, lanes: Lanes
+        self, plans: dict[ServiceKey, _Plan], others: Registered, upstream: Upstream, lanes: Lanes
     ) -> Iterator[tuple[ServiceKey, Answer]]:
         """Look for what the last run sent, and send nothing."""
         now = self.clock()
@@ -172,7 +173,7 @@ class CorrelationProbe:
         plans: Mapping[ServiceKey, _Plan],
         before: Mapping[ServiceKey, CorrelationSearch | None],
         now: datetime,
-        others: Collection[str],
+        others: Registered,
     ) -> tuple[_Settling, list[Hunt]]:
         """What was sent and not found yet, with a search in each log; what is too old is given up."""
         hunts: list[Hunt] = []
@@ -197,7 +198,7 @@ class CorrelationProbe:
     # --- both at once
 
     def _and_wait(
-        self, plans: dict[ServiceKey, _Plan], others: Collection[str], upstream: Upstream, lanes: Lanes
+        self, plans: dict[ServiceKey, _Plan], others: Registered, upstream: Upstream, lanes: Lanes
     ) -> Iterator[tuple[ServiceKey, Answer]]:
         fresh = self._send(plans, lanes)
         hunts: list[Hunt] = []
@@ -247,7 +248,7 @@ class CorrelationProbe:
         plan: _Plan,
         one: Sent,
         marks: Mapping[str, tuple[str, str]],
-        others: Collection[str],
+        others: Registered,
         *,
         began: float | None = None,
     ) -> list[Hunt]:
@@ -261,7 +262,7 @@ class CorrelationProbe:
                 sent=one,
                 system=source.system,
                 service=name,
-                others=(set(others) | set(plan.logs)) - {name},
+                others=Others(others, ServiceKey(name, plan.service.environment), frozenset(plan.logs)),
                 alone=plan.alone,
                 declared_field=plan.service.spec.correlation.field,
                 names=self.names,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from scorecard.probes import Upstream
 from scorecard.probes.logs.exhibits import source_of
 from scorecard.probes.logs.lanes import Lanes
 from scorecard.probes.logs.lines import FieldNames, Line, first_of, lacking, rfc_3339, service_of
+from scorecard.probes.logs.others import Others, Registered
 from scorecard.probes.logs.places import Places
 from scorecard.probes.logs.source import Source, SourceError
 
@@ -39,7 +40,7 @@ class LogSampleProbe:
     due_every: timedelta | None = None
     """Every run."""
 
-    def ask(self, services: Sequence[Service], upstream: Upstream) -> Iterator[tuple[ServiceKey, Answer]]:  # noqa: ARG002 - nothing before it matters
+    def ask(self, services: Sequence[Service], upstream: Upstream) -> Iterator[tuple[ServiceKey, Answer]]:
         """One question for each log; answers come as they are found."""
         sources: dict[ServiceKey, Source] = {}
         for service in services:
@@ -48,16 +49,16 @@ class LogSampleProbe:
                 yield service.key, source
             else:
                 sources[service.key] = source
-        others = {service.name for service in services}
+        registered = Registered(frozenset(service.name for service in services), upstream.find)
         now = self.clock()
         with Lanes({source.lane for source in sources.values()}) as lanes:
             asked: dict[Future[Answer], ServiceKey] = {}
             for key, source in sources.items():
-                asked[lanes.submit(source, self._question(source, others - {key.name}, now))] = key
+                asked[lanes.submit(source, self._question(source, Others(registered, key), now))] = key
             for done in as_completed(asked):
                 yield asked[done], answer_of(done)
 
-    def _question(self, source: Source, others: Collection[str], now: datetime) -> Callable[[], Answer]:
+    def _question(self, source: Source, others: Container[str], now: datetime) -> Callable[[], Answer]:
         return lambda: count(source, source.sample(LINES, now).lines, self.names, others)
 
 
@@ -73,7 +74,7 @@ def answer_of(done: Future[Answer]) -> Answer:
         return Unavailable(Cause.PROBE_ERROR, f"a bug in the log probe: {type(error).__name__}: {str(error)[:200]}")
 
 
-def count(source: Source, lines: Sequence[Line], names: FieldNames, others: Collection[str]) -> Answer:
+def count(source: Source, lines: Sequence[Line], names: FieldNames, others: Container[str]) -> Answer:
     """Count what the lines are like. Nothing of them is kept.
 
     Args:

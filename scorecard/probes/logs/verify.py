@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,7 +44,7 @@ class Wanted:
     system: LogSystem
     service: str
     """The service whose log it is."""
-    others: Collection[str] = ()
+    others: Container[str] = ()
     """Names of other services; a line that names one of them is theirs."""
     alone: bool = True
     """No other service that is asked has the same log; else only a line that names this one is its."""

@@ -317,10 +317,13 @@ class Asked:
             self.past[key, CorrelationSearch] = Observation(CorrelationSearch, self.context.clock(), answer)
         return {key.name: answer for key, answer in answers.items()}
 
-    def sample(self, *services: Service) -> dict[str, Answer]:
+    def sample(self, *services: Service, registered: tuple[Service, ...] = ()) -> dict[str, Answer]:
         probe = self.probes[1]
         assert isinstance(probe, LogSampleProbe)
-        return {key.name: answer for key, answer in probe.ask(services, Upstream())}
+        return {
+            key.name: answer
+            for key, answer in probe.ask(services, Upstream(find={each.key: each for each in registered}.get))
+        }
 
 
 def asked(directory: Path, *, limits: Mapping[LogSystem, float] = FAST, yaml: str = "", **urls: str) -> Asked:

@@ -18,7 +18,7 @@ from scorecard.model import ServiceKey
 from tests.probes.logs.estate import App, good, line, serving, stamp, to_file
 
 CANARY = "C4naryOfSomebodyElse"
-PASSWORD = "hunter2-of-our-own-line"  # noqa: S105 - what must be redacted
+PASSWORD = "hunter2-of-our-own-line"
 
 
 def chatty(app: App, request: object) -> None:

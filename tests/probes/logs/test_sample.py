@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from scorecard.evidence import Unavailable
-from scorecard.model import Cause, Service, ServiceType
+from scorecard.model import Cause, Service, ServiceKey, ServiceType
+from scorecard.probes.logs.others import Others, Registered
 from tests.probes.logs.estate import Asked, file_logs, line, sampled, service, stamp
 
 Ask = Callable[..., Asked]
@@ -88,3 +89,25 @@ def test_a_service_without_a_log_is_told_what_to_add(ask: Ask) -> None:
 def test_nothing_of_a_line_is_kept(ask: Ask, tmp_path: Path) -> None:
     write(tmp_path, line("card 4111111111111111"), "text 4111111111111111", json.dumps({"4111111111111111": 1}))
     assert "4111111111111111" not in repr(ask().sample(PAYMENTS)["payments"])
+
+
+def test_a_line_of_a_registered_service_is_its_own_though_this_run_is_about_another(ask: Ask, tmp_path: Path) -> None:
+    write(tmp_path, line(), line(service="ledger"), line(service="a name of ours that nobody registered"))
+
+    alone = sampled(ask().sample(PAYMENTS)["payments"])
+    beside = sampled(ask().sample(PAYMENTS, registered=(service("ledger"),))["payments"])
+
+    assert (alone.lines, alone.foreign) == (3, 0)
+    assert (beside.lines, beside.foreign) == (2, 1)
+
+
+def test_names_are_looked_up_once_and_not_without_end() -> None:
+    asked: list[str] = []
+    others = Others(Registered(frozenset(), lambda key: asked.append(key.name)), ServiceKey("payments"))
+    for number in range(1000):
+        assert f"s{number}" not in others
+        assert "ledger" not in others
+    for name in ("", "payments", "\0", "\ud800", "x" * 1000, None, 3):
+        assert name not in others
+    assert len(asked) == 200
+    assert asked.count("ledger") == 1
