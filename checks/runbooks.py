@@ -30,8 +30,8 @@ class Limits:
 
     sections: tuple[str, ...] = ("meaning", "impact", "diagnosis", "mitigation", "escalation")
     """Headings of these meanings, by synonyms."""
-    words: int = 3
-    """Words of real text, commands included, under each."""
+    words: int = 1
+    """Words of real text, commands included, under each: `1. Restart it.` is a mitigation, `#payments` a contact."""
     fresh_days: int = 180
     """Since it was reviewed or changed."""
 
@@ -227,12 +227,12 @@ def name_the_alert(
 
 @row.required(
     remedy="Give the page these five headings, a command or numbered steps, and fill in what was left open:\n" + _PAGE,
-    version=2,
+    version=3,
 )
 def sections(
     files: Runbooks | Unavailable | Absent, pages: RunbookPages | Unavailable | Absent, limits: Limits, now: Now
 ) -> Finding:
-    """Each page has meaning, impact, diagnosis, mitigation, escalation ({words} words each), steps, no placeholder."""
+    """Each page has text under meaning, impact, diagnosis, mitigation, escalation, and steps, and no placeholder."""
     seen = _seen(files, pages)
 
     def judge(link: AlertRunbook, page: RunbookPage) -> Item:

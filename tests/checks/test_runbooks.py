@@ -140,7 +140,11 @@ class TestSections:
         judged = ask(row, "sections", runbooks(page(sections=without)))
         assert (judged.status, judged.code) == (Status.FAIL, "thin")
         assert section in judged.message
-        assert ask(row, "sections", runbooks(page(sections={**FIVE, section: 2}))).status is Status.FAIL
+        assert ask(row, "sections", runbooks(page(sections={**FIVE, section: 0}))).status is Status.FAIL
+
+    def test_one_step_is_a_mitigation_and_one_handle_a_contact(self, ask: Ask) -> None:
+        short = {**FIVE, "mitigation": 2, "escalation": 1}
+        assert ask(row, "sections", runbooks(page(sections=short))).status is Status.PASS
 
     def test_steps_are_needed(self, ask: Ask) -> None:
         assert ask(row, "sections", runbooks(page(steps=False))).code == "no-steps"

@@ -107,6 +107,8 @@ _PROSE_PLACEHOLDER = re2.compile(
     r"|to be (?:written|completed|defined|done|filled|determined|added)|work in progress|placeholder text)"
     r"|<(?i:insert|your|fill|add|enter|replace)\b[^<>]*>|\[(?i:insert|fill|enter|add)\b[^\[\]]*\]|(?:^|[^$\\{\w])\{[A-Za-z][^{}:=]*\}(?:[^}]|$))"
 )
+_NOTHING = re2.compile(r"(?i)^\W*(n/?a|tba|none yet|to follow)\W*$")
+"""A line that says that there is nothing."""
 _CODE_PLACEHOLDER = re2.compile(r"(\b(?:TODO|TBD|FIXME)\b|(?i:lorem ipsum))")
 _REVIEWED = (
     "last_reviewed",
@@ -235,7 +237,7 @@ def _placeholders(sections: Sequence[Section]) -> Iterator[str]:
         if match := _PROSE_PLACEHOLDER.search(section.title):
             yield f"line {section.number}: {match.group(1).strip()[:_EXCERPT]}"
         for line in section.lines:
-            if match := _PROSE_PLACEHOLDER.search(line.prose):
+            if match := _PROSE_PLACEHOLDER.search(line.prose) or _NOTHING.search(line.prose):
                 yield f"line {line.number}: {match.group(1).strip()[:_EXCERPT]}"
         for block in section.code:
             if match := _CODE_PLACEHOLDER.search(block.text):

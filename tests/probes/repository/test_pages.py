@@ -81,6 +81,16 @@ def parsed(text: str, **how: object) -> ParsedPage:
 
 
 class TestWholePages:
+    @pytest.mark.parametrize("text", ["N/A", "TBA.", "- none yet"])
+    def test_a_line_that_says_that_there_is_nothing_is_left_to_be_filled_in(self, text: str) -> None:
+        assert parse_page(f"# A\n\n## Impact\n\n{text}\n", "x.md").placeholders[0].startswith("line 5: ")
+        assert parse_page(f"# A\n\n## Impact\n\nNot all: {text} is one answer of many.\n", "x.md").placeholders == ()
+
+    def test_a_list_of_one_step_is_content(self) -> None:
+        page = parse_page("# A\n\n## Mitigation\n\n1. Restart it.\n\n## Escalation\n\n#payments\n", "x.md")
+        assert page.sections == {"mitigation": 2, "escalation": 1}
+        assert page.steps
+
     def test_the_five_sections_are_found_with_their_words(self) -> None:
         page = parsed(OPERATOR, alerts=("KubePodCrashLooping", "KubePod", "Other"))
         assert page.title == "Kube Pod Crash Looping"
