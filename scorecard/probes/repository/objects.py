@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter, deque
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -193,7 +194,7 @@ class Objects:
         """
         if commit_id not in self._steps:
             commit = self.commit(commit_id)
-            self._steps[commit_id] = Step(commit.commit_time, commit.tree, tuple(commit.parents))
+            self._steps[commit_id] = Step(_time(commit), commit.tree, tuple(commit.parents))
         return self._steps[commit_id]
 
     @lru_cache(maxsize=4_096)  # noqa: B019 - the child keeps at most eight of these, and ends
@@ -314,10 +315,24 @@ def _located(repository: Repo, top: str, prefix: str, branch: str) -> Located:
     return Located(
         Source(top, commit_id.decode()),
         prefix=prefix,
-        committed_at=commit.commit_time,
+        committed_at=_time(commit),
         shallow=bool(repository.get_shallow()),
         origin=_origin(repository),
     )
+
+
+def _time(commit: Commit) -> int:
+    """When it was committed, in seconds since 1970.
+
+    Raises:
+        UnreadableError: when no calendar has that day: git stores any number.
+    """
+    try:
+        datetime.fromtimestamp(commit.commit_time, UTC)
+    except (OverflowError, ValueError, OSError):
+        words = f"commit {commit.id.decode()} is dated {commit.commit_time}, which is no day"
+        raise UnreadableError(Cause.BAD_RESPONSE, words) from None
+    return int(commit.commit_time)
 
 
 def _heads(repository: Repo, branch: str) -> Iterator[ObjectID]:

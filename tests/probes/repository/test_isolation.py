@@ -32,6 +32,7 @@ from scorecard.probes.repository.questions import (
     ParsedRules,
     ReadPage,
     ReadRules,
+    ReadSitePage,
     Source,
     UnreadableError,
 )
@@ -248,6 +249,43 @@ PAGE_BOMBS = {
     "a comment that does not end": "<!--" * 200_000,
 }
 
+HTML_BOMBS = {
+    "open elements": "<div>" * 200_000,
+    "open formatting": "<b><i><a>" * 60_000,
+    "tables in tables": "<table><tr><td>" * 60_000,
+    "attributes": "<p " + "".join(f"a{number}=b " for number in range(80_000)) + ">",
+    "an attribute that does not end": '<p title="' + "x" * 900_000,
+    "comments": "<!--" * 200_000 + "-->" * 200_000,
+    "declarations": "<!" * 400_000,
+    "character references": "&#" + "9" * 500_000 + ";",
+    "processing": "<?" * 400_000,
+    "templates": "<template>" * 80_000,
+    "headings in headings": "<h1><h2>" * 100_000,
+    "plain text": "<plaintext>" + "<h1>" * 200_000,
+    "a script that does not end": "<script>" + "</scrip" * 100_000,
+    "ids": "".join(f"<p id=a{number}>" for number in range(60_000)),
+    "nul bytes": "\0" * 900_000,
+    "closing alone": "</p>" * 200_000,
+}
+RAW_BOMBS = {
+    "nul bytes": b"alert: \0" + b"\0" * 1_000_000,
+    "utf-16": ("alert: \ufeffx\n" * 60_000).encode("utf-16"),
+    "utf-32": ("alert: x\n" * 20_000).encode("utf-32"),
+    "marks of byte order": b"\xef\xbb\xbf" * 300_000 + b"alert: x",
+    "overlong": b"alert: " + b"\xc0\xaf" * 400_000,
+    "surrogates": b"alert: " + b"\xed\xa0\x80" * 300_000,
+    "one line": b"alert: " + b"x" * 1_040_000,
+    "carriage returns": b"alert: x\r" * 110_000,
+    "control characters": b"alert: " + bytes(range(1, 32)) * 30_000,
+    "duplicate keys": b"alert: {" + b"a: 1, " * 160_000 + b"}",
+    "tags": b"alert: " + b"!!python/object/apply:os.system " * 30_000,
+    "directives": b"%YAML 1.1\n" * 90_000 + b"alert: x",
+    "complex keys": b"alert:\n" + b"? " * 400_000,
+    "anchors": b"alert: [" + b"".join(b"&a%d x, " % number for number in range(80_000)) + b"]",
+    "block scalars": b"alert: |\n" + b" \n" * 500_000,
+    "indents": b"alert:\n" + b"".join(b" " * depth + b"a:\n" for depth in range(1_400)),
+}
+
 
 def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -283,6 +321,21 @@ class TestBombs:
         worker.ask(Locate("/"), Located)
         file = File(Source(str(tmp_path)), "a.md")
         self.detonate(lambda: worker.ask(ReadPage(file, "x", ("Alert",)), ParsedPage))
+        assert worker.ask(ListFiles(Source(str(tmp_path))), Listing).files
+
+    @pytest.mark.parametrize("name", HTML_BOMBS)
+    def test_a_page_of_a_site(self, worker: Worker, tmp_path: Path, name: str) -> None:
+        worker.ask(Locate("/"), Located)
+        page = ReadSitePage(HTML_BOMBS[name], "https://wiki.example.net/a", html=True, fragment="x", alerts=("Alert",))
+        self.detonate(lambda: worker.ask(page, ParsedPage))
+        assert worker.ask(Locate(str(tmp_path)), Located)
+
+    @pytest.mark.parametrize("name", RAW_BOMBS)
+    def test_bytes_that_are_hardly_yaml(self, worker: Worker, tmp_path: Path, name: str) -> None:
+        (tmp_path / "a.yaml").write_bytes(RAW_BOMBS[name])
+        worker.ask(Locate("/"), Located)
+        file = File(Source(str(tmp_path)), "a.yaml")
+        self.detonate(lambda: worker.ask(ReadRules(file), ParsedRules))
         assert worker.ask(ListFiles(Source(str(tmp_path))), Listing).files
 
     def test_an_object_of_a_gigabyte_in_a_megabyte(self, worker: Worker, repository: GitRepository) -> None:
