@@ -17,6 +17,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from sqlalchemy.exc import SQLAlchemyError
 
 from scorecard import __version__, api, logging, metrics, site
 from scorecard.catalog import Catalog, Live, Outcome, load_catalog
@@ -24,14 +25,16 @@ from scorecard.catalog.layers import matches
 from scorecard.checklist import Checklist
 from scorecard.config import Config, ConfigError
 from scorecard.draining import DrainingWorker
+from scorecard.evidence.pushed import Pushed, PushedKind
 from scorecard.model import Cadence, Service, ServiceKey
-from scorecard.probes import Context, Probe
+from scorecard.probes import Context, NotReadableError, Probe, PushedReader
 from scorecard.problems import Problem
 from scorecard.registry import Registry, RegistryError, installed, load_points
 from scorecard.run import Runner
 from scorecard.schedule import Planner, Retention, Scheduler
 from scorecard.serving import Deps
 from scorecard.store import Store, open_store
+from scorecard.store.engine import problem as what_is_wrong
 from scorecard.telemetry import Telemetry
 from scorecard.work import InProcess, Worker
 
@@ -96,10 +99,25 @@ def applies(config: Config, used: Mapping[str, Checklist]) -> Callable[[str, Ser
     return decide
 
 
-def installed_probes(config: Config, cache: Path, clock: Callable[[], datetime] = utc_now) -> tuple[Probe, ...]:
+def installed_probes(
+    config: Config, cache: Path, clock: Callable[[], datetime] = utc_now, store: Store | None = None
+) -> tuple[Probe, ...]:
     """Every probe behind the entry point group `scorecard.probes`, made for a configuration."""
-    context = Context(config=config, clock=clock, cache=cache, base=config.directory)
+    kept = {} if store is None else {"pushed": pushed_in(store)}
+    context = Context(config=config, clock=clock, cache=cache, base=config.directory, **kept)
     return tuple(probe for factory in load_points("scorecard.probes") for probe in factory(context))
+
+
+def pushed_in(store: Store) -> PushedReader:
+    """What pipelines pushed into a store, for the probes, which know no database."""
+
+    def read(key: ServiceKey, kind: PushedKind) -> tuple[Pushed, ...]:
+        try:
+            return store.pushed(key, kind)
+        except SQLAlchemyError as error:
+            raise NotReadableError(what_is_wrong(error)) from error
+
+    return read
 
 
 def store_of(config: Config, used: Mapping[str, Checklist]) -> Store:
@@ -239,7 +257,7 @@ class Running:
         self.store.sync([self._prepare(service) for service in catalog.services], catalog.teams, self.clock())
 
     def _make_runner(self) -> Runner:
-        probes = installed_probes(self.live.config, Path(self._cache.name), self.clock)
+        probes = installed_probes(self.live.config, Path(self._cache.name), self.clock, self.store)
         return Runner(probes, clock=self.clock, telemetry=self.telemetry, find=self.store.service)
 
     def _retention(self) -> Retention:

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from scorecard.api import badge, facts, health, openapi, page, registration, services
+from scorecard.api import badge, facts, health, openapi, page, pushing, registration, services
 from scorecard.api.answers import respond
+from scorecard.api.attempts import Attempts
 from scorecard.api.idempotency import Idempotency, Kept
 from scorecard.api.operations import Call, Operation
 from scorecard.api.parameters import given
@@ -43,6 +44,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *services.OPERATIONS[:1],
     *registration.OPERATIONS,
     *services.OPERATIONS[1:],
+    *pushing.OPERATIONS,
     *badge.OPERATIONS,
     *facts.OPERATIONS,
     *page.describing(lambda: OPERATIONS),
@@ -59,12 +61,12 @@ def openapi_document(version: str) -> dict[str, Any]:
 def blueprint(deps: Deps) -> Blueprint:
     """All routes of the API, the badge and the health endpoints."""
     bp = Blueprint("api", __name__, template_folder=str(_WEB / "templates"))
-    answered = Idempotency()
+    answered, attempts = Idempotency(), Attempts()
     for entry in OPERATIONS:
         bp.add_url_rule(
             entry.route,
             endpoint=entry.id,
-            view_func=_view(entry, deps, answered),
+            view_func=_view(entry, deps, answered, attempts),
             methods=[entry.method],
             provide_automatic_options=not entry.path.startswith("/api/"),
         )
@@ -88,10 +90,11 @@ def blueprint(deps: Deps) -> Blueprint:
     return bp
 
 
-def _view(entry: Operation, deps: Deps, answered: Idempotency) -> Callable[..., Response]:
+def _view(entry: Operation, deps: Deps, answered: Idempotency, attempts: Attempts) -> Callable[..., Response]:
     def view(**path: str) -> Response:
         _refuse_large()
         now = deps.clock()
+        token = attempts.token(deps.store, request, path, now) if entry.needs_token else None
         call: Call[Any] = Call(
             deps=deps,
             now=now,
@@ -100,6 +103,7 @@ def _view(entry: Operation, deps: Deps, answered: Idempotency) -> Callable[..., 
             body=_body(entry),
             if_match=request.headers.get("If-Match", ""),
             if_none_match=request.headers.get("If-None-Match", ""),
+            token=token,
         )
         if entry.tag != "health":
             # What expired since is written down before anything is read, so that no old answer stands.
@@ -117,13 +121,22 @@ def _once(entry: Operation, call: Call[Any], answered: Idempotency, key: str) ->
         message = "1 to 255 visible characters of ASCII are expected"
         raise problem("invalid", f"Idempotency-Key: {message}", errors=[(("header", "Idempotency-Key"), message)])
 
+    given: list[Response] = []
+
     def answer() -> Kept:
         response = respond(entry, entry.handler(call))
+        given.append(response)
         headers = tuple((name, value) for name, value in response.headers.items() if name != "Content-Length")
-        return Kept(call.now, "", response.status_code, headers, response.get_data())
+        body = b"" if entry.shown_once else response.get_data()
+        return Kept(call.now, "", response.status_code, headers, body)
 
-    asked = f"{request.method}\n{request.full_path}\n".encode() + request.get_data()
+    shown = call.token.id if call.token else ""
+    asked = f"{request.method}\n{request.full_path}\n{shown}\n".encode() + request.get_data()
     kept = answered.once(key, asked, call.now, answer)
+    if given:
+        return given[0]
+    if entry.shown_once:
+        raise problem("key-reused", "an earlier request with this Idempotency-Key was answered; it is shown once only")
     return Response(kept.body, status=kept.status, headers=list(kept.headers))
 
 

@@ -20,6 +20,7 @@ _TAGS = {
     "scorecards": "One service: its scorecard, its history, what changed.",
     "gate": "The launch decision and the waivers that it counts.",
     "runs": "Cycles of measuring.",
+    "evidence": "What pipelines push about a service, and the tokens with which they do.",
     "checklists": "What services are measured against.",
     "configuration": "Taking up a changed configuration.",
     "health": "The scorecard itself.",
@@ -30,8 +31,14 @@ _PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "name": {"type": "string", "pattern": LABEL, "maxLength": 63},
     "row": {"type": "string", "pattern": LABEL, "maxLength": 63},
     "id": {"type": "integer", "minimum": 1, "maximum": 999_999_999_999_999_999},
+    "token": {"type": "string", "pattern": "^[0-9a-f]{12}$"},
 }
-_PATH_WORDS = {"name": "The name.", "row": "The row's id.", "id": "The number."}
+_PATH_WORDS = {
+    "name": "The name.",
+    "row": "The row's id.",
+    "id": "The number.",
+    "token": "The token's id, which is no secret.",
+}
 _KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
 _TAG = {"type": "string"}
 _REFS = "#/components/schemas/{model}"
@@ -63,7 +70,12 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": words} for name, words in _TAGS.items()],
         "paths": paths,
-        "components": {"schemas": {name: without_titles(schemas[name]) for name in sorted(schemas)}},
+        "components": {
+            "schemas": {name: without_titles(schemas[name]) for name in sorted(schemas)},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "A token from `scorecard token create`."}
+            },
+        },
     }
 
 
@@ -77,8 +89,11 @@ def _operation(entry: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     }
     if entry.description:
         found["description"] = entry.description
+    if entry.needs_token:
+        found["security"] = [{"token": []}]
     if entry.body is not None:
-        name = f"{entry.id.partition('_')[2].title()}Registration"
+        verb, _, thing = entry.id.partition("_")
+        name = f"{thing.title()}{'Registration' if verb == 'put' else 'Body'}"
         _add_body(name, entry.body(), schemas)
         found["requestBody"] = {
             "required": True,
@@ -170,7 +185,8 @@ def _responses(entry: Operation) -> dict[str, Any]:
         found[str(status)] = {"description": words, **content}
     if entry.method == "GET" and entry.tag != "health":
         found["304"] = {"description": "As the ETag says."}
-    kinds = (*entry.problems, *_EVERYWHERE, *(() if entry.method == "GET" else _WITH_CHANGES))
+    tokens = ("sign-in-required", "wrong-token", "too-many") if entry.needs_token else ()
+    kinds = (*entry.problems, *tokens, *_EVERYWHERE, *(() if entry.method == "GET" else _WITH_CHANGES))
     for kind in kinds:
         status, title = TYPES[kind]
         found.setdefault(str(status), {"description": f"{title} (`{kind}`).", **_content(ProblemShape, MEDIA_TYPE)})

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from scorecard.serving import Deps
+from scorecard.store import Token
 
 
 class NoQuery(BaseModel):
@@ -35,6 +36,8 @@ class Call(Generic[Q]):
     """The JSON body; None for an operation without one."""
     if_match: str = ""
     if_none_match: str = ""
+    token: Token | None = None
+    """What was shown with the request, for an operation that needs one: known, and active."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,12 @@ class Operation:
     """The problems that this operation may answer, besides those that all may."""
     curl: str
     """Arguments of an example: `-X POST 'http://…'` is made from them."""
+    example: Mapping[str, Any] = field(default_factory=dict)
+    """A body, for the example."""
+    needs_token: bool = False
+    """It is done only for who shows a token of the service, whatever the sign-in."""
+    shown_once: bool = False
+    """The answer holds a secret: a repeated request gets no second look at it."""
 
     @property
     def id(self) -> str:
@@ -109,6 +118,9 @@ def operation(  # noqa: PLR0913 - what an operation declares
     media_type: str = "application/json",
     problems: tuple[str, ...] = (),
     curl: str = "",
+    example: Mapping[str, Any] | None = None,
+    needs_token: bool = False,
+    shown_once: bool = False,
 ) -> Callable[[Handler], Operation]:
     """Declare an operation; the handler's docstring is its summary and description."""
 
@@ -126,6 +138,9 @@ def operation(  # noqa: PLR0913 - what an operation declares
             media_type=media_type,
             problems=problems,
             curl=curl,
+            example=example or {},
+            needs_token=needs_token,
+            shown_once=shown_once,
         )
 
     return declare

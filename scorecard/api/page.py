@@ -111,5 +111,6 @@ def _curl(entry: Operation, base: str) -> str:
     verb = "" if entry.method == "GET" else f"-X {entry.method} "
     data = ""
     if entry.body is not None:
-        data = f" -H 'Content-Type: application/json' -d '{json.dumps(_REGISTRATION)}'"
+        token = ' -H "Authorization: Bearer $SCORECARD_TOKEN"' if entry.needs_token else ""
+        data = f"{token} -H 'Content-Type: application/json' -d '{json.dumps(entry.example or _REGISTRATION)}'"
     return f"curl -s {verb}'{parts.scheme}://{parts.netloc}{path}{query}'{data}"

@@ -194,3 +194,10 @@ def given(args: Any) -> tuple[dict[str, str], list[str]]:  # noqa: ANN401 - werk
     """The parameters of a query string, and those that were given more than once."""
     values = {name: found[0] for name, found in args.lists()}
     return values, [name for name, found in args.lists() if len(found) > 1]
+
+
+class TokenParameters(Parameters):
+    """For the list of tokens."""
+
+    service: Label | None = None
+    """Those of one service only."""

@@ -17,8 +17,8 @@ _PAUSE = 0.5
 class Client:
     """Asks the HTTP API. Whatever is wrong with the answer is `CannotTell`, exit 3: never a go."""
 
-    def __init__(self, url: str) -> None:
-        """Take the server's base address.
+    def __init__(self, url: str, token: str = "") -> None:
+        """Take the server's base address, and the token to show, where it asks for one.
 
         Raises:
             Refused: not an http or https address.
@@ -28,6 +28,7 @@ class Client:
             raise Refused(f"--server: {url!r} is not an address such as https://scorecard.example.net")
         self.base = url.rstrip("/")
         self._session = session_to(parts.hostname, deadline=DEADLINE)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path: str, **query: object) -> Any:  # noqa: ANN401 - any JSON
         """GET `/api/v1` + path.
@@ -42,6 +43,18 @@ class Client:
         """POST, as `get`."""
         return self._ask("POST", path, query)
 
+    def send(self, method: str, path: str, body: object = None, **query: object) -> Any:  # noqa: ANN401 - any JSON
+        """Change something: the server's answer, a mapping.
+
+        Raises:
+            Refused: the server says that what was sent, or who sent it, is not accepted.
+            CannotTell: no answer, or not what the API says.
+        """
+        answer = self._ask(method, path, query, body=body, changing=True)
+        if not isinstance(answer, dict):
+            raise CannotTell(f"{method} {path}: the answer is no mapping; is {self.base} a scorecard?")
+        return answer
+
     def run_to_end(self, run: Any) -> None:  # noqa: ANN401 - a run as the API has it
         """Wait until a run is done.
 
@@ -55,26 +68,44 @@ class Client:
             time.sleep(_PAUSE)
             run = self.get(f"/runs/{member(run, 'id', int)}")
 
-    def _ask(self, method: str, path: str, query: dict[str, object]) -> Any:  # noqa: ANN401 - any JSON
+    def _ask(
+        self, method: str, path: str, query: dict[str, object], *, body: object = None, changing: bool = False
+    ) -> Any:  # noqa: ANN401 - any JSON
         from scorecard.egress.errors import EgressError
         from scorecard.egress.strict_json import BadJsonError, read_json
 
         given = {name.rstrip("_"): value for name, value in query.items() if value is not None}
         url = f"{self.base}/api/v1{path}" + (f"?{urlencode(given)}" if given else "")
         try:
-            response = self._session.request(method, url)
+            response = self._session.request(method, url, headers=self._headers, json=body)
         except EgressError as error:
             raise CannotTell(error.message) from error
         status = response.status_code
         try:
-            body = read_json(response.content)
+            answer = read_json(response.content)
         except BadJsonError as error:
             raise CannotTell(f"{method} {url}: answered {status}, and {error}") from error
         if not 200 <= status < 300:  # noqa: PLR2004 - success
-            detail = body.get("detail") if isinstance(body, dict) else None
-            message = f"{method} {url}: answered {status}{f': {detail}' if isinstance(detail, str) else ''}"
-            raise (Refused if status == 422 else CannotTell)(message)  # noqa: PLR2004 - a parameter does not fit
-        return body
+            told = _refusals(answer)
+            message = f"{method} {url}: answered {status}{f': {told}' if told else ''}"
+            refused = status == 422 or (changing and 400 <= status < 500 and status != 429)  # noqa: PLR2004 - HTTP's own
+            raise (Refused if refused else CannotTell)(message)
+        return answer
+
+
+def _refusals(answer: Any) -> str:  # noqa: ANN401 - any JSON
+    """What a problem says: its detail, and where there are several things wrong, each with its place."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("detail"), str):
+        return ""
+    errors = answer.get("errors")
+    if not isinstance(errors, list) or len(errors) < 2:  # noqa: PLR2004 - one is the detail itself
+        return str(answer["detail"])
+    lines = [
+        f"{'.'.join(map(str, one['loc']))}: {one['message']}"
+        for one in errors
+        if isinstance(one, dict) and "loc" in one
+    ]
+    return "\n  ".join([str(answer["detail"]), *lines])
 
 
 def member(body: Any, name: str, kind: type[Any]) -> Any:  # noqa: ANN401 - any JSON

@@ -31,6 +31,8 @@ _COMMANDS = {
     "openapi": ("scorecard.cli.schema", "openapi"),
     "iam-policy": ("scorecard.cli.iam_policy", "iam_policy"),
     "drill": ("scorecard.cli.drill", "drill"),
+    "push": ("scorecard.cli.push", "push"),
+    "token": ("scorecard.cli.push", "token"),
     "db": ("scorecard.cli.database", "db"),
 }
 """Every command, in the order in which a newcomer meets them: module and attribute."""

@@ -16,9 +16,11 @@ from scorecard.cli.workspace import Workspace, clock
 if TYPE_CHECKING:
     from scorecard.checklist import Checklist
     from scorecard.evidence import Observation
+    from scorecard.evidence.pushed import Pushed, PushedKind
     from scorecard.judge import Snapshot
     from scorecard.model import Scope, Service, ServiceKey
-    from scorecard.probes import Probe
+    from scorecard.probes import Probe, PushedReader
+    from scorecard.store import Store
 
 
 def measure_now(
@@ -57,8 +59,39 @@ def installed_probes(workspace: Workspace, cache: Path) -> tuple[Probe, ...]:
     from scorecard.probes import Context
     from scorecard.registry import load_points
 
-    context = Context(config=workspace.config, clock=clock, cache=cache, base=workspace.config.directory)
+    context = Context(
+        config=workspace.config, clock=clock, cache=cache, base=workspace.config.directory, pushed=_pushed(workspace)
+    )
     return tuple(probe for factory in load_points("scorecard.probes") for probe in factory(context))
+
+
+def _pushed(workspace: Workspace) -> PushedReader:
+    """What was pushed into the store of this configuration; where the server never ran, nothing was."""
+    from scorecard.config import SecretUnavailable
+    from scorecard.probes import NotReadableError
+
+    @functools.cache
+    def opened() -> Store | None:
+        from scorecard.store import StoreError
+
+        try:
+            store = workspace.open_store()
+        except (StoreError, SecretUnavailable) as error:
+            raise NotReadableError(str(error)) from error
+        if store.db.path is not None and not store.db.path.is_file():
+            return None
+        reason = store.ready()
+        if reason:
+            raise NotReadableError(reason)
+        return store
+
+    def read(key: ServiceKey, kind: PushedKind) -> tuple[Pushed, ...]:
+        from scorecard.app import pushed_in
+
+        store = opened()
+        return () if store is None else pushed_in(store)(key, kind)
+
+    return read
 
 
 class Progress:

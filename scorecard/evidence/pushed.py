@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -33,4 +32,5 @@ class Pushed:
     """`reported`; `probed` for what this scorecard found out itself."""
     digest: str
     """`sha256:` of the document's JSON."""
-    document: Mapping[str, Any] = field(default_factory=dict)
+    document: Any = None
+    """As it was pushed: a mapping, or the text of a test report."""

@@ -8,14 +8,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
+from scorecard.evidence.pushed import PushedKind
 from tests.api.estate import Estate
 
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "5")
 
 
 def test_a_fuzzer_that_reads_our_openapi_finds_nothing(measured: Estate, tmp_path: Path) -> None:
+    _, token = measured.store.create_token(
+        name="fuzz",
+        service="payments",
+        kinds=list(PushedKind),
+        now=measured.now,
+        life=timedelta(days=1),
+        created_by="the fuzzer",
+    )
     with measured.serving() as port:
         done = subprocess.run(
             [
@@ -28,6 +38,8 @@ def test_a_fuzzer_that_reads_our_openapi_finds_nothing(measured: Estate, tmp_pat
                 "examples,coverage,fuzzing",
                 "--continue-on-failure",
                 "--no-color",
+                "--header",
+                f"Authorization: Bearer {token}",
             ],
             capture_output=True,
             text=True,
@@ -38,4 +50,4 @@ def test_a_fuzzer_that_reads_our_openapi_finds_nothing(measured: Estate, tmp_pat
         )
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "Tested: 23" in done.stdout or "No issues found" in done.stdout
+    assert "Tested: 28" in done.stdout or "No issues found" in done.stdout
