@@ -1,5 +1,6 @@
 """Alerts with severity levels and runbooks: someone is woken when it matters, and knows what to do."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -57,6 +58,7 @@ row = Row(
     links=("https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/",),
 )
 
+_ALERTNAME = re.compile(r"\$labels\.alertname\b")
 _NONE = failed("none", "the service has no alert")
 _NONE_EVALUATED = failed("none", "no alert of the service is evaluated")
 
@@ -184,8 +186,9 @@ def severity(files: Alerts | Unavailable | Absent, live: LiveAlerts | Unavailabl
 
 
 @row.required(
-    remedy="Add the annotation `runbook_url` to each alert. `{{ $labels.alertname }}` may stand in it:\n" + _REMEDY,
-    version=2,
+    remedy="Add the annotation `runbook_url` to each alert, with its address written out: `$labels` there are those of "
+    "the series, and neither `$labels.alertname` nor a label of the rule is among them.\n" + _REMEDY,
+    version=3,
 )
 def runbook_link(files: Alerts | Unavailable | Absent, live: LiveAlerts | Unavailable | Absent, now: Now) -> Finding:
     """Every alert has a `runbook_url`."""
@@ -196,8 +199,9 @@ def runbook_link(files: Alerts | Unavailable | Absent, live: LiveAlerts | Unavai
         if not url:
             item: Item = failed("no-runbook", "has no annotation `runbook_url`")
         elif "{{" in url:
+            empty = "; `$labels.alertname` is empty in Prometheus' annotations" if _ALERTNAME.search(url) else ""
             item = warned(
-                "template", f"runbook_url {url} is only known when the alert fires, and it was not seen firing"
+                "template", f"runbook_url {url} is only known when the alert fires, and it was not seen firing{empty}"
             )
         elif rule.runbook_url and url != rule.runbook_url:
             item = passed(f"runbook_url {url}, as it is filled in")

@@ -113,6 +113,10 @@ class TestRunbookLink:
         judged = ask(row, "runbook-link", alerts(rule(), rule("Slow", runbook_url="")))
         assert (judged.status, judged.code) == (Status.FAIL, "no-runbook")
 
+    def test_a_template_of_the_alerts_name_is_told_to_be_empty(self, ask: Ask) -> None:
+        judged = ask(row, "runbook-link", alerts(rule(runbook_url="https://r.example.net/{{ $labels.alertname }}")))
+        assert "`$labels.alertname` is empty" in judged.message
+
     def test_a_template_warns_unless_it_was_rendered(self, ask: Ask) -> None:
         template = "https://runbooks.example.net/{{ $labels.pod }}"
         judged = ask(row, "runbook-link", alerts(rule(runbook_url=template)))

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from scorecard.evidence import Absent, Answer, Evidence, Exhibit, Unavailable
 from scorecard.evidence.alerting import LiveAlerts
-from scorecard.model import Cause, Service, ServiceKey
+from scorecard.evidence.cloudwatch import CloudWatchAlerts
+from scorecard.model import Service, ServiceKey
 from scorecard.probes import Upstream
 from scorecard.probes.alerting.belonging import Wanted
 from scorecard.probes.alerting.grafana import watched_by_grafana
@@ -19,8 +20,7 @@ from scorecard.probes.alerting.lane import Instance, Instances, Lane
 from scorecard.probes.alerting.prometheus import Prometheus
 from scorecard.probes.alerting.watched import Part, watched
 
-_NONE = Absent("the service names no alerts in Prometheus or Grafana")
-_CLOUDWATCH = Unavailable(Cause.NOT_SUPPORTED, "alarms in CloudWatch are not asked by this version")
+_NONE = Absent("the service names no alerts in Prometheus, Grafana or CloudWatch")
 _PATHS = {"prometheus": "/api/v1/rules?type=alert", "grafana": "/api/v1/provisioning/alert-rules"}
 
 
@@ -41,11 +41,11 @@ class LiveAlertsProbe:
     clock: Callable[[], datetime]
     name: str = "alerts"
     answers: type[Evidence] = LiveAlerts
-    needs: tuple[type[Evidence], ...] = ()
+    needs: tuple[type[Evidence], ...] = (CloudWatchAlerts,)
     calls: int = 0
     """Requests of the last run."""
 
-    def ask(self, services: Sequence[Service], upstream: Upstream) -> Iterator[tuple[ServiceKey, Answer]]:  # noqa: ARG002 - the probe's contract
+    def ask(self, services: Sequence[Service], upstream: Upstream) -> Iterator[tuple[ServiceKey, Answer]]:
         """Answer for each service."""
         places = {service.key: tuple(self._places(service)) for service in services}
         wanted: dict[str, list[Wanted]] = defaultdict(list)
@@ -63,7 +63,7 @@ class LiveAlertsProbe:
                 parts.update(look.result())
         self.calls = sum(lane.calls for lane in lanes.values())
         for service in services:
-            yield service.key, self._answer(service, places[service.key], parts)
+            yield service.key, self._answer(service, places[service.key], parts, upstream)
 
     def _look(self, lane: Lane, wanted: tuple[Wanted, ...]) -> dict[object, Part]:
         if lane.instance.kind == "grafana":
@@ -78,26 +78,42 @@ class LiveAlertsProbe:
                     matchers = named.matchers or {"service": service.name}
                     yield _Place(self.instances.find(kind, named.instance), matchers)
 
-    def _answer(self, service: Service, places: Sequence[_Place], parts: Mapping[object, Part]) -> Answer:
-        cloudwatch = any(ref.cloudwatch is not None for ref in service.spec.alerts)
-        missing: list[Unavailable] = [_CLOUDWATCH] if cloudwatch else []
-        if not places:
-            return missing[0] if missing else _NONE
+    def _answer(
+        self, service: Service, places: Sequence[_Place], parts: Mapping[object, Part], upstream: Upstream
+    ) -> Answer:
+        alarms = _alarms(service, upstream)
+        if not places and alarms is None:
+            return _NONE
         mine = [parts.get((service.key, number)) for number in range(len(places))]
+        missing = [alarms] if isinstance(alarms, Unavailable) else []
         missing += [place.instance for place in places if isinstance(place.instance, Unavailable)]
         missing += [one for part in mine if part for one in part.missing]
         seen = sum(part.rules_seen for part in mine if part)
+        found = [one for part in mine if part for one in part.alerts]
+        exhibits = [_exhibit(place, part) for place, part in zip(places, mine, strict=True) if part]
+        if isinstance(alarms, CloudWatchAlerts):
+            missing += alarms.missing
+            seen += alarms.alarms_seen
+            found += alarms.alerts
+            exhibits += alarms.exhibits
         if missing and not seen:
             return missing[0]
-        found = [one for part in mine if part for one in part.alerts]
         alerts = {(one.where, one.name, one.expression, str(one.labels)): one for one in found}
         return LiveAlerts(
             alerts=tuple(alerts.values()),
             severities=self.severities,
             rules_seen=seen,
             missing=tuple(dict.fromkeys(missing)),
-            exhibits=tuple(_exhibit(place, part) for place, part in zip(places, mine, strict=True) if part),
+            exhibits=tuple(exhibits),
         )
+
+
+def _alarms(service: Service, upstream: Upstream) -> CloudWatchAlerts | Unavailable | None:
+    """What CloudWatch said; None of a service that names no alarms there."""
+    if all(ref.cloudwatch is None for ref in service.spec.alerts):
+        return None
+    found = upstream.answer(service.key, CloudWatchAlerts)
+    return found if isinstance(found, CloudWatchAlerts | Unavailable) else None
 
 
 def _exhibit(place: _Place, part: Part) -> Exhibit:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from scorecard.evidence import Absent, AlertRule, Alerts, AlertSource, Answer, Evidence, Exhibit, Unavailable
 from scorecard.evidence.alerting import LiveAlert, LiveAlerts, RoutedAlert, Routing, Way
+from scorecard.evidence.cloudwatch import CloudWatchAlerts
 from scorecard.model import Cause, Service, ServiceKey
 from scorecard.probes import Upstream
 from scorecard.probes.alerting.lane import Instance, Instances, Lane, NoAnswerError
@@ -29,7 +30,7 @@ class RoutingProbe:
     instances: Instances
     name: str = "alert-routing"
     answers: type[Evidence] = Routing
-    needs: tuple[type[Evidence], ...] = (Alerts, LiveAlerts)
+    needs: tuple[type[Evidence], ...] = (Alerts, LiveAlerts, CloudWatchAlerts)
     calls: int = 0
     """Requests of the last run."""
 
@@ -39,7 +40,9 @@ class RoutingProbe:
         for service in services:
             files = upstream.answer(service.key, Alerts)
             live = upstream.answer(service.key, LiveAlerts)
-            yield service.key, run.answer(service, files, live)
+            named = any(ref.cloudwatch is not None for ref in service.spec.alerts)
+            alarms = upstream.answer(service.key, CloudWatchAlerts) if named else _NO_ALERTS
+            yield service.key, run.answer(service, files, live, alarms)
         self.calls = sum(lane.calls for lane in run.lanes.values())
 
 
@@ -52,15 +55,20 @@ class _Run:
         self._trees: dict[str, Tree | Unavailable] = {}
         self._sends: dict[str, bool | Unavailable] = {}
 
-    def answer(self, service: Service, files: Answer, live: Answer) -> Answer:
-        """One service's alerts, each through the tree of whoever routes it."""
+    def answer(self, service: Service, files: Answer, live: Answer, alarms: Answer) -> Answer:
+        """One service's alerts, each through the tree of whoever routes it; alarms go where CloudWatch sends them."""
         missing = [one for one in (files, live) if isinstance(one, Unavailable)]
         rules = _rules(files, live)
         missing += [part for one in (files, live) if isinstance(one, Evidence) for part in one.missing]
         if not rules:
             return missing[0] if missing else _NO_ALERTS
         routed: list[RoutedAlert] = []
+        if isinstance(alarms, CloudWatchAlerts):
+            routed += alarms.routed
+            missing += alarms.unrouted
         for rule in rules:
+            if rule.source is AlertSource.CLOUDWATCH:
+                continue
             found = self._routed(service, rule)
             if isinstance(found, Unavailable):
                 missing.append(found)
@@ -132,6 +140,8 @@ class _Run:
     def _exhibits(self, routed: Sequence[RoutedAlert], rules: Sequence[AlertRule]) -> Iterator[Exhibit]:
         for label in dict.fromkeys(one.by for one in routed):
             kind, _, name = label.partition("/")
+            if kind == "aws":
+                continue
             instance = self.instances.find(kind, name)
             if isinstance(instance, Unavailable):
                 continue

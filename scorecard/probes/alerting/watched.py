@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ from scorecard.probes.alerting.series import Diagnosis, Look
 from scorecard.probes.alerting.settings import Sending, read_sending
 from scorecard.promql import Expression, PromqlError, read
 
-_TEMPLATE = re.compile(r"\{\{-?\s*(?:\$labels|\.Labels)\.([a-zA-Z_][a-zA-Z0-9_]*)\s*-?\}\}")
 Labels = Mapping[str, str]
 
 
@@ -172,7 +170,7 @@ class _Watch:
             source=AlertSource.PROMETHEUS,
             severity=severity,
             runbook_url=url,
-            rendered_runbook_url=_rendered(url, firing or instances, fixed),
+            rendered_runbook_url=_rendered(url, firing or instances),
             expression=rule.query,
             for_seconds=rule.for_seconds,
             summary=rule.annotations.get("summary", "") or rule.annotations.get("description", ""),
@@ -282,12 +280,11 @@ def _firing_for(instance: Firing, rule: Rule) -> float:
     return max(0.0, (rule.evaluated_at - instance.active_at).total_seconds() - rule.for_seconds)
 
 
-def _rendered(url: str, instances: Sequence[Firing], fixed: Labels) -> str:
-    """A templated link as it was seen filled in; else by labels that every instance has; else empty."""
+def _rendered(url: str, instances: Sequence[Firing]) -> str:
+    """A templated link as an instance was seen to fill it in; empty where none is firing or about to.
+
+    It is never filled in here: Prometheus' `$labels` are those of the series, without the name and labels of the rule.
+    """
     if "{{" not in url:
         return ""
-    seen = next((one.annotations["runbook_url"].strip() for one in instances if "runbook_url" in one.annotations), "")
-    if seen:
-        return seen
-    filled = _TEMPLATE.sub(lambda match: fixed.get(match.group(1), match.group(0)), url)
-    return "" if "{{" in filled else filled
+    return next((one.annotations["runbook_url"].strip() for one in instances if "runbook_url" in one.annotations), "")

@@ -20,7 +20,6 @@ _NOT_OURS = frozenset({"node_modules", "vendor", "testdata", "fixtures", "test",
 """Folders whose rule files nobody runs, where the service does not say which are its own."""
 _LIKELY = re2.compile(r"(?i)alert|rules?\b|prometheus|monitor|observab")
 _MAX_LOOKED_AT = 1_000
-_TEMPLATE = re2.compile(r"\{\{-?\s*(?:\$labels|\.Labels)\.([a-zA-Z_][a-zA-Z0-9_]*)\s*-?\}\}")
 
 _LINES = """spec:
   alerts:
@@ -190,7 +189,6 @@ def _rule(rule: ParsedRule, where: str) -> AlertRule:
         source=AlertSource.FILE,
         severity=rule.labels.get("severity", ""),
         runbook_url=url,
-        rendered_runbook_url=_rendered(url, {"alertname": rule.name, **rule.labels}),
         expression=rule.expression,
         for_seconds=rule.for_seconds,
         summary=rule.annotations.get("summary", "") or rule.annotations.get("description", ""),
@@ -199,11 +197,3 @@ def _rule(rule: ParsedRule, where: str) -> AlertRule:
         labels=rule.labels,
         silences=rule.silences,
     )
-
-
-def _rendered(url: str, labels: Mapping[str, str]) -> str:
-    """A template filled in from labels that every firing instance has; empty where that is not enough or not needed."""
-    if "{{" not in url:
-        return ""
-    filled = _TEMPLATE.sub(lambda match: labels.get(match.group(1), match.group(0)), url)
-    return "" if "{{" in filled else filled

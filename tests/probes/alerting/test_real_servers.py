@@ -81,7 +81,11 @@ RULES = {
                 alert(
                     "Firing",
                     'queue_length{service="payments"} > 1',
-                    annotations={"runbook_url": "https://runbooks.example.net/{{ $labels.queue }}"},
+                    # Neither the rule's name nor its own labels are among `$labels`: they come to nothing.
+                    annotations={
+                        "runbook_url": "https://runbooks.example.net/{{ $labels.queue }}"
+                        "{{ $labels.alertname }}{{ $labels.severity }}"
+                    },
                 ),
                 alert("Unless", 'queue_length{service="payments"} > 900 unless on () maintenance == 1'),
                 alert("Escaped", r'http_requests_total{service="payments",code=~"5\\d\\d|\"x\""} > 1e6'),

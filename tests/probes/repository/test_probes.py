@@ -26,6 +26,7 @@ from scorecard.evidence import (
     Runbooks,
     Unavailable,
 )
+from scorecard.evidence.backups import RepositoryDrills
 from scorecard.model import AlertsRef, Cause, CloudWatchAlarms, PrometheusAlerts, Provenance, Repository, Service, Spec
 from scorecard.probes import Context, Upstream
 from scorecard.probes.repository import AlertsProbe, DecisionRecordsProbe, Repositories
@@ -201,7 +202,8 @@ class TestNothingToRead:
         (entry,) = entry_points(group="scorecard.probes", name="repository")
         context = Context(config=Config(), clock=lambda: NOW, cache=tmp_path / "cache", base=tmp_path)
         made = entry.load()(context)
-        assert [probe.answers for probe in made] == [RepositoryHead, DecisionRecords, Alerts, Runbooks, RunbookPages]
+        kinds = [RepositoryHead, DecisionRecords, Alerts, Runbooks, RunbookPages, RepositoryDrills]
+        assert [probe.answers for probe in made] == kinds
         assert made[2].severities["page"] == ("critical", "page")
         assert made[3].needs == (Alerts,)
 
@@ -293,14 +295,13 @@ class TestAlerts:
         assert [rule.name for rule in found.rules] == ["A"]
         assert {part.cause for part in found.missing} == {Cause.BAD_RESPONSE, Cause.NOT_SUPPORTED}
 
-    def test_a_link_is_rendered_from_labels_that_are_always_there(self, repository: GitRepository, alerts: Ask) -> None:
+    def test_a_templated_link_is_never_filled_in_here(self, repository: GitRepository, alerts: Ask) -> None:
         url = "https://r.example.net/{{ $labels.team }}/{{$labels.alertname}}"
         repository.commit(
             {"alerts/a.yaml": rules("A", labels="team: pay", url=url.replace("{", "{{").replace("}", "}}"))}
         )
         (rule,) = alerts("alerts/*.yaml").rules
-        assert rule.rendered_runbook_url == "https://r.example.net/pay/A"
-        assert rule.runbook_url == url
+        assert (rule.runbook_url, rule.rendered_runbook_url) == (url, "")
 
 
 class TestRunbooks:
@@ -326,7 +327,6 @@ class TestRunbooks:
             "https://runbooks.example.net/payments/A/",
             "runbooks/A.md#meaning",
             "https://runbooks.example.net/A/#fix",
-            "runbooks/{{{{ $labels.alertname }}}}.md",
         ],
     )
     def test_ways_to_link_a_page_of_the_repository(self, repository: GitRepository, runbooks: Ask, url: str) -> None:
