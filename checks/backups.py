@@ -25,8 +25,12 @@ from scorecard.check import (
     warned,
 )
 from scorecard.evidence import Absent, Evidence, Unavailable
+from scorecard.evidence.aws import Unseen
 from scorecard.evidence.backups import (
+    AwsBackups,
+    AwsRestores,
     Backup,
+    BackupKind,
     BackupTarget,
     DumpBackups,
     OwnDrills,
@@ -84,6 +88,12 @@ _SKEW = timedelta(minutes=5)
 _LINES = """spec:
   backups:
     - {resource: "%s", recovery_time: 1h, recovery_point: 24h}"""
+_AWS_LINES = """spec:
+  aws:
+    resources: ["%s"]"""
+_NOT_MAPPED = "it is not among the resources that spec.aws finds; name it there, or tag it"
+_ALWAYS = frozenset({BackupKind.RDS, BackupKind.AURORA, BackupKind.DYNAMODB, BackupKind.EFS})
+"""Datastores that count whether or not the service names them."""
 _EXAMPLE = "arn:aws:rds:REGION:ACCOUNT:db:NAME"
 
 
@@ -117,11 +127,17 @@ _EXAMPLE = "arn:aws:rds:REGION:ACCOUNT:db:NAME"
     ```
     """
 )
-def automated(dumps: DumpBackups | Unavailable | Absent, service: Service, limits: Limits, now: Now) -> Finding:
+def automated(
+    dumps: DumpBackups | Unavailable | Absent,
+    aws: AwsBackups | Unavailable | Absent,
+    service: Service,
+    limits: Limits,
+    now: Now,
+) -> Finding:
     """Each is kept {retention_days} days or more, the newest within its recovery point, and no dump shrank by half."""
-    found = {backup.name: backup for backup in _backups(dumps)}
-    targets = backup_targets(service)
-    missing = _missing(dumps)
+    found = {backup.name: backup for backup in _backups(dumps, aws)}
+    targets = _targets(service, aws)
+    missing = (*_missing(dumps), *_missing(aws, service))
 
     def judge(target: BackupTarget) -> Item:
         backup = found.get(target.name)
@@ -129,8 +145,10 @@ def automated(dumps: DumpBackups | Unavailable | Absent, service: Service, limit
             return _judge_backup(backup, target, limits, now)
         if missing:
             return unavailable(missing[0])
+        if target.in_aws:
+            return unknown(Cause.NOT_CONFIGURED, _NOT_MAPPED)
         if not (target.dumps or target.in_aws):
-            return unknown(Cause.NOT_CONFIGURED, "nothing says where its backups are", lines=_LINES % target.name)
+            return unknown(Cause.NOT_CONFIGURED, "nothing says where its backups are")
         return unknown(Cause.NO_DATA, "its backups were not looked at yet")
 
     nothing = unknown(Cause.NOT_CONFIGURED, "the service names nothing that is backed up", lines=_LINES % _EXAMPLE)
@@ -141,9 +159,9 @@ def automated(dumps: DumpBackups | Unavailable | Absent, service: Service, limit
 def _judge_backup(backup: Backup, target: BackupTarget, limits: Limits, now: datetime) -> Item:
     if backup.unread is not None:
         return unavailable(backup.unread)
-    if backup.lacking:
-        return failed("no-backup", backup.lacking)
-    faults = list(_faults(backup, target, limits, now))
+    faults = [("no-backup", backup.lacking)] if backup.lacking else list(_faults(backup, target, limits, now))
+    if faults and backup.partly is not None:
+        return unavailable(backup.partly)
     if faults:
         return failed(faults[0][0] if len(faults) == 1 else "several", "; ".join(words for _, words in faults))
     doubt = _doubt(backup, target, now)
@@ -198,10 +216,16 @@ def _named(backup: Backup) -> str:
     return f" {backup.newest}" if backup.newest else ""
 
 
-def _backups(*sources: DumpBackups | Unavailable | Absent) -> Iterable[Backup]:
-    for source in sources:
-        if isinstance(source, DumpBackups):
-            yield from source.backups
+def _backups(dumps: object, aws: object) -> Iterable[Backup]:
+    if isinstance(dumps, DumpBackups):
+        yield from dumps.backups
+    for item in aws.items if isinstance(aws, AwsBackups) else ():
+        if isinstance(item, Backup):
+            yield item
+        elif isinstance(item, Unseen):
+            yield Backup(name=item.name, kind=BackupKind.OTHER, unread=item.why)
+        else:
+            yield Backup(name=item.name, kind=BackupKind.OTHER, lacking="AWS has no such resource")
 
 
 # --- restore-tested --------------------------------------------------------------------------------------------------
@@ -249,21 +273,25 @@ def restore_tested(
     own: OwnDrills | Unavailable | Absent,
     pushed: PushedDrills | Unavailable | Absent,
     repository: RepositoryDrills | Unavailable | Absent,
+    jobs: AwsRestores | Unavailable | Absent,
+    stores: AwsBackups | Unavailable | Absent,
     service: Service,
     limits: Limits,
     now: Now,
 ) -> Finding:
     """Restored in {restored_within_days} days ({restored_at_most_days} at most), validated, in its recovery time."""
-    sources = (own, pushed, repository)
-    missing = tuple(part for source in sources for part in _missing(source))
-    restores = tuple(_seen(*sources))
-    targets = backup_targets(service) or _targets_of_reports(restores, service)
+    reports = (own, pushed, repository)
+    missing = tuple(part for source in (*reports, jobs, stores) for part in _missing(source, service))
+    restores = tuple(_seen(*reports, jobs))
+    targets = _targets(service, stores) or _targets_of_reports(restores, service)
+    unseen = _unseen(jobs)
     proofs = {target.name: _proof(target, targets, restores, limits, now) for target in targets}
 
     def judge(target: BackupTarget) -> Item:
         # What could not be read may hold a newer drill that failed, and may hold the one that is looked for.
         proof = proofs[target.name]
-        return unavailable(missing[0]) if missing and not proof.failure_seen else proof.item
+        lost = (*unseen.get(target.name, ()), *missing)
+        return unavailable(lost[0]) if lost and not proof.failure_seen else proof.item
 
     nothing = unknown(Cause.NOT_CONFIGURED, "the service names nothing that is backed up", lines=_LINES % _EXAMPLE)
     finding = _with_lines(each(targets, judge, missing=missing, empty=nothing, things="resources"))
@@ -425,15 +453,44 @@ def _seen(*sources: Evidence | Unavailable | Absent) -> Iterable[_Seen]:
     for source in sources:
         if isinstance(source, OwnDrills | PushedDrills | RepositoryDrills):
             yield from (_Seen(restore, source.provenance) for restore in source.drills)
+        elif isinstance(source, AwsRestores):
+            yield from (_Seen(item, source.provenance) for item in source.items if isinstance(item, Restore))
+
+
+def _unseen(jobs: Evidence | Unavailable | Absent) -> dict[str, tuple[Unavailable, ...]]:
+    """Resources whose restores AWS did not tell."""
+    items = jobs.items if isinstance(jobs, AwsRestores) else ()
+    return {item.name: (item.why,) for item in items if isinstance(item, Unseen)}
 
 
 # --- both ------------------------------------------------------------------------------------------------------------
 
 
-def _missing(source: Evidence | Unavailable | Absent) -> tuple[Unavailable, ...]:
+def _targets(service: Service, stores: Evidence | Unavailable | Absent) -> tuple[BackupTarget, ...]:
+    """What the service names, and the databases and file systems that it has besides.
+
+    A bucket or a disk may hold what can be made again: it counts where the service names it.
+    """
+    named = backup_targets(service)
+    names = {target.name for target in named}
+    items = stores.items if isinstance(stores, AwsBackups) else ()
+    besides = [
+        item.name for item in items if isinstance(item, Backup) and item.kind in _ALWAYS and item.name not in names
+    ]
+    return (*named, *(BackupTarget(name=name) for name in besides))
+
+
+def _missing(source: Evidence | Unavailable | Absent, service: Service | None = None) -> tuple[Unavailable, ...]:
+    """What could not be read; of AWS nothing is missed where the service names nothing there."""
     if isinstance(source, Unavailable):
-        return (source,)
+        idle = source.cause is Cause.NOT_CONFIGURED and service is not None and not _in_aws(service)
+        return () if idle else (source,)
     return source.missing if isinstance(source, Evidence) else ()
+
+
+def _in_aws(service: Service) -> bool:
+    """Whether anything of the service is said to be in AWS."""
+    return service.spec.aws is not None or any(target.in_aws for target in backup_targets(service))
 
 
 def _with_lines(finding: Finding) -> Finding:
@@ -441,7 +498,8 @@ def _with_lines(finding: Finding) -> Finding:
     if finding.cause is not Cause.NOT_CONFIGURED or finding.lines:
         return finding
     first = next((subject for subject in finding.subjects if subject.cause is Cause.NOT_CONFIGURED), None)
-    return dataclasses.replace(finding, lines=_LINES % (first.name if first else _EXAMPLE))
+    lines = _AWS_LINES if first is not None and first.message == _NOT_MAPPED else _LINES
+    return dataclasses.replace(finding, lines=lines % (first.name if first else _EXAMPLE))
 
 
 def _utc(at: datetime) -> str:

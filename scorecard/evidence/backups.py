@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import ClassVar
 
+from scorecard.evidence.aws import Gone, Unseen
 from scorecard.evidence.base import Evidence, Unavailable
 from scorecard.model import Cadence, Provenance, Scope, Service
 
@@ -58,6 +59,8 @@ class Backup:
     """The source answered with authority that there is no backup: what it showed instead."""
     unread: Unavailable | None = None
     """Why nothing is known of it."""
+    partly: Unavailable | None = None
+    """Why there may be more and newer backups than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,26 @@ class PushedDrills(Drills):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnDrills(Drills):
     """Reports of the restore drills that this scorecard runs by its own schedule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsBackups(Evidence):
+    """What RDS, Aurora, DynamoDB, S3, EBS and AWS Backup keep of each datastore of the service."""
+
+    cadence: ClassVar[Cadence] = Cadence.PLATFORM
+    scope: ClassVar[Scope] = Scope.PLATFORM
+
+    items: tuple[Backup | Unseen | Gone, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsRestores(Evidence):
+    """Restore jobs of AWS Backup with their validation, and restores that RDS and DynamoDB made themselves."""
+
+    cadence: ClassVar[Cadence] = Cadence.PLATFORM
+    scope: ClassVar[Scope] = Scope.PLATFORM
+
+    items: tuple[Restore | Unseen, ...]
 
 
 # --- what is asked about ---------------------------------------------------------------------------------------------

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from checks.backups import row
 from scorecard.evidence import Absent, Evidence, Unavailable
+from scorecard.evidence.aws import Gone, Unseen
 from scorecard.evidence.backups import (
+    AwsBackups,
+    AwsRestores,
     Backup,
     BackupKind,
     DumpBackups,
@@ -34,6 +37,7 @@ DUMPS = "/backups/ledger"
 RDS = "arn:aws:rds:ap-southeast-2:111122223333:db:payments"
 DENIED = Unavailable(Cause.ACCESS_DENIED, "permission denied")
 SOURCES = (OwnDrills, PushedDrills, RepositoryDrills)
+AWS = (AwsRestores, AwsBackups)
 
 
 def service(*entries: BackupRef) -> Service:
@@ -84,6 +88,7 @@ def tested(ask: Ask) -> Ask:
         own: tuple[Restore, ...] = (),
         repository: tuple[Restore, ...] = (),
         missing: tuple[type[Evidence], ...] = (),
+        aws: tuple[Evidence, ...] = (),
         **limits: object,
     ) -> Judged:
         given = dict(zip(SOURCES, (own, pushed, repository), strict=True))
@@ -92,7 +97,9 @@ def tested(ask: Ask) -> Ask:
             for kind, drills in given.items()
             if drills or kind in missing
         ]
-        absent = tuple(kind for kind in SOURCES if not given[kind] and kind not in missing)
+        seen += aws
+        taken = {type(one) for one in seen}
+        absent = tuple(kind for kind in (*SOURCES, *AWS) if kind not in taken)
         return ask(row, "restore-tested", *seen, absent=absent, service=service(*entries), **limits)
 
     return judged
@@ -139,49 +146,61 @@ BACKUPS = {
 def test_a_backup_is_kept_long_enough_fresh_and_whole(
     ask: Ask, seen: Backup, status: str, code: str, words: str
 ) -> None:
-    judged = ask(row, "automated", DumpBackups(backups=(seen,)), service=service())
+    judged = ask(row, "automated", DumpBackups(backups=(seen,)), absent=(AwsBackups,), service=service())
     assert (judged.status.value, judged.code) == (status, code)
     assert words in judged.message
 
 
 def test_without_a_recovery_point_nobody_can_tell_and_the_lines_are_given(ask: Ask) -> None:
-    judged = ask(row, "automated", DumpBackups(backups=(backup(),)), service=service(BackupRef(resource=DUMPS)))
+    judged = ask(
+        row,
+        "automated",
+        DumpBackups(backups=(backup(),)),
+        absent=(AwsBackups,),
+        service=service(BackupRef(resource=DUMPS)),
+    )
     assert judged.cause is Cause.NOT_CONFIGURED
     assert f'{{resource: "{DUMPS}", recovery_time: 1h, recovery_point: 24h}}' in judged.lines
 
 
 def test_taking_the_recovery_point_away_does_not_turn_a_failure_into_more(ask: Ask) -> None:
     old = DumpBackups(backups=(backup(newest_at=NOW - 9 * DAY),))
-    assert ask(row, "automated", old, service=service()).status is Status.FAIL
-    assert ask(row, "automated", old, service=service(BackupRef(resource=DUMPS))).status is Status.UNKNOWN
+    assert ask(row, "automated", old, absent=(AwsBackups,), service=service()).status is Status.FAIL
+    assert (
+        ask(row, "automated", old, absent=(AwsBackups,), service=service(BackupRef(resource=DUMPS))).status
+        is Status.UNKNOWN
+    )
 
 
 def test_each_resource_has_its_own_verdict_and_the_worst_counts(ask: Ask) -> None:
     seen = DumpBackups(backups=(backup(), backup(name="/backups/cards", size=0)))
     entries = [BackupRef(resource=name, recovery_point=DAY) for name in (DUMPS, "/backups/cards")]
-    judged = ask(row, "automated", seen, service=service(*entries))
+    judged = ask(row, "automated", seen, absent=(AwsBackups,), service=service(*entries))
     assert [(one.name, one.status.value) for one in judged.subjects] == [(DUMPS, "pass"), ("/backups/cards", "fail")]
     assert judged.status is Status.FAIL
 
 
 def test_a_resource_that_was_not_looked_at_is_unknown(ask: Ask) -> None:
     entries = (BackupRef(resource=DUMPS, recovery_point=DAY), BackupRef(resource="/new", recovery_point=DAY))
-    judged = ask(row, "automated", DumpBackups(backups=(backup(),)), service=service(*entries))
+    judged = ask(row, "automated", DumpBackups(backups=(backup(),)), absent=(AwsBackups,), service=service(*entries))
     assert (judged.status, judged.cause) == (Status.UNKNOWN, Cause.NO_DATA)
 
 
 def test_a_service_that_names_no_backup_is_not_configured(ask: Ask) -> None:
     nothing = Service(name="payments")
     for check in ("automated", "restore-tested"):
-        judged = ask(row, check, absent=(DumpBackups, *SOURCES), service=nothing)
+        judged = ask(row, check, absent=(DumpBackups, *SOURCES, *AWS), service=nothing)
         assert judged.cause is Cause.NOT_CONFIGURED, check
         assert "backups:" in judged.lines
 
 
 def test_limits_can_be_overridden(ask: Ask, tested: Ask) -> None:
     seen = DumpBackups(backups=(backup(retention_days=14.0, size=700),))
-    assert ask(row, "automated", seen, service=service(), retention_days=30).code == "short-retention"
-    assert ask(row, "automated", seen, service=service(), smallest_share=0.8).code == "shrunk"
+    assert (
+        ask(row, "automated", seen, absent=(AwsBackups,), service=service(), retention_days=30).code
+        == "short-retention"
+    )
+    assert ask(row, "automated", seen, absent=(AwsBackups,), service=service(), smallest_share=0.8).code == "shrunk"
     assert tested(pushed=(restore(50),), restored_within_days=30).status is Status.WARN
     assert tested(pushed=(restore(50),), restored_at_most_days=40).code == "stale"
 
@@ -354,6 +373,86 @@ def test_each_rung_of_the_ladder_is_reached_by_a_finding_and_each_finding_stands
     assert reached - {"no-data"} == on_ladder
 
 
+# --- AWS -------------------------------------------------------------------------------------------------------------
+
+JOB = {"source": RestoreSource.AWS_BACKUP, "resource": RDS, "name": "restore job 7 of the plan monthly"}
+IN_AWS = BackupRef(resource=RDS, recovery_time=HOUR, recovery_point=DAY)
+
+
+def in_aws(*items: Backup | Unseen | Gone, missing: tuple[Unavailable, ...] = ()) -> AwsBackups:
+    return AwsBackups(items=items, missing=missing)
+
+
+def test_a_datastore_that_nobody_named_counts_and_asks_to_be_named(ask: Ask, tested: Ask) -> None:
+    table = "arn:aws:dynamodb:ap-southeast-2:111122223333:table/carts"
+    stores = in_aws(backup(name=table, kind=BackupKind.DYNAMODB))
+    judged = ask(row, "automated", DumpBackups(backups=(backup(),)), stores, service=service())
+    assert [(one.name, one.status.value) for one in judged.subjects] == [(DUMPS, "pass"), (table, "unknown")]
+    assert table in judged.lines
+    assert [one.code for one in tested(pushed=(restore(),), aws=(stores,)).subjects] == ["reported", "never-restored"]
+
+
+def test_a_bucket_and_a_disk_count_where_they_are_named(ask: Ask) -> None:
+    bucket = "arn:aws:s3:::receipts"
+    off = backup(name=bucket, kind=BackupKind.S3, lacking="versioning is off")
+    dumps = DumpBackups(backups=(backup(),))
+    assert ask(row, "automated", dumps, in_aws(off), service=service()).status is Status.PASS
+    named = service(BackupRef(resource=DUMPS, recovery_point=DAY), BackupRef(resource=bucket, recovery_point=DAY))
+    assert ask(row, "automated", dumps, in_aws(off), service=named).code == "no-backup"
+
+
+def test_what_aws_does_not_have_and_what_it_does_not_tell(ask: Ask) -> None:
+    gone = ask(row, "automated", in_aws(Gone(RDS)), absent=(DumpBackups,), service=service(IN_AWS))
+    assert (gone.status, gone.code) == (Status.FAIL, "no-backup")
+    unseen = ask(row, "automated", in_aws(Unseen(RDS, DENIED)), absent=(DumpBackups,), service=service(IN_AWS))
+    assert (unseen.status, unseen.cause) == (Status.UNKNOWN, Cause.ACCESS_DENIED)
+
+
+def test_a_resource_that_the_sweep_does_not_find_is_not_configured(ask: Ask) -> None:
+    judged = ask(row, "automated", in_aws(), absent=(DumpBackups,), service=service(IN_AWS))
+    assert judged.cause is Cause.NOT_CONFIGURED
+    assert f'resources: ["{RDS}"]' in judged.lines
+
+
+def test_a_fault_is_unknown_where_there_may_be_more_backups_than_were_seen(ask: Ask) -> None:
+    short = backup(name=RDS, kind=BackupKind.RDS, retention_days=3.0, size=None, sizes_before=())
+    for partly, status in ((None, Status.FAIL), (DENIED, Status.UNKNOWN)):
+        seen = in_aws(dataclasses.replace(short, partly=partly))
+        assert ask(row, "automated", seen, absent=(DumpBackups,), service=service(IN_AWS)).status is status
+    good = in_aws(dataclasses.replace(short, partly=DENIED, retention_days=14.0))
+    assert ask(row, "automated", good, absent=(DumpBackups,), service=service(IN_AWS)).status is Status.PASS
+
+
+def test_without_aws_in_the_service_file_nothing_is_missed_there() -> None:
+    nothing = Unavailable(Cause.NOT_CONFIGURED, "spec.aws is not given")
+    check = row.check("automated").function
+    assert check is not None
+    seen = DumpBackups(backups=(backup(),))
+    for entries, status in (((), Status.PASS), ((IN_AWS,), Status.UNKNOWN)):
+        about = service(*(BackupRef(resource=DUMPS, recovery_point=DAY), *entries))
+        assert check(seen, nothing, about, row.default_limits(), NOW).status is status
+
+
+@pytest.mark.parametrize(
+    ("job", "status", "code"),
+    [
+        (restore(**JOB), "pass", "validated"),
+        (restore(**{**JOB, "validated": False}), "warn", "not-validated"),
+        (restore(**JOB, **FAILED), "fail", "drill-failed"),
+        (Unseen(RDS, DENIED), "unknown", "access-denied"),
+    ],
+)
+def test_a_restore_job_is_judged_by_its_validation(tested: Ask, job: Restore | Unseen, status: str, code: str) -> None:
+    judged = tested(IN_AWS, aws=(AwsRestores(items=(job,)),))
+    assert (judged.status.value, judged.subjects[0].code) == (status, code)
+
+
+def test_what_is_not_told_of_one_resource_leaves_the_others_alone(tested: Ask) -> None:
+    entries = (IN_AWS, BackupRef(resource=DUMPS, recovery_time=HOUR))
+    judged = tested(*entries, own=(restore(),), aws=(AwsRestores(items=(Unseen(RDS, DENIED),)),))
+    assert [one.status.value for one in judged.subjects] == ["unknown", "pass"]
+
+
 # --- the Law ---------------------------------------------------------------------------------------------------------
 
 HELPS = {Status.FAIL: 0, Status.UNKNOWN: 0, Status.WARN: 1, Status.PASS: 2}
@@ -383,7 +482,8 @@ def test_losing_a_source_or_a_part_of_it_never_helps(
 
     def judged(sources: dict[type[Evidence], object]) -> Status:
         own, pushed, repository = (sources[kind] for kind in SOURCES)
-        return check(own, pushed, repository, service(*entries), row.default_limits(), NOW).status
+        absent = Absent("none")
+        return check(own, pushed, repository, absent, absent, service(*entries), row.default_limits(), NOW).status
 
     before = {
         kind: kind(drills=given) if given else Absent("none") for kind, given in zip(SOURCES, drills, strict=True)
@@ -420,7 +520,7 @@ def test_losing_anything_of_a_backup_never_helps(backups: tuple[Backup, ...], da
     assert check is not None
 
     def judged(seen: object) -> Status:
-        return check(seen, service(*entries), row.default_limits(), NOW).status
+        return check(seen, Absent("none"), service(*entries), row.default_limits(), NOW).status
 
     before = judged(DumpBackups(backups=backups))
     changes = [DENIED, DumpBackups(backups=backups[1:], missing=(DENIED,)), DumpBackups(backups=backups[1:])]

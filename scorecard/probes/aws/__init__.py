@@ -16,6 +16,7 @@ from scorecard.egress.aws import Clients
 from scorecard.egress.own import configured_policy
 from scorecard.egress.resolver import Resolver
 from scorecard.probes import Context, Probe
+from scorecard.probes.aws.backups import AWS_BACKUPS, AWS_RESTORES
 from scorecard.probes.aws.balancers import LISTENER_QUESTION
 from scorecard.probes.aws.encryption import DATA_AT_REST, DATA_IN_TRANSIT
 from scorecard.probes.aws.placement import PLACEMENT
@@ -35,6 +36,8 @@ QUESTIONS: tuple[Question, ...] = (
     LISTENER_QUESTION,
     DATA_IN_TRANSIT,
     DATA_AT_REST,
+    AWS_BACKUPS,
+    AWS_RESTORES,
 )
 """Every question to AWS about a service's resources."""
 
