@@ -10,7 +10,7 @@ import re2
 
 from scorecard.probes.repository.dates import find_date
 from scorecard.probes.repository.markdown import Page, Section, read_page
-from scorecard.probes.repository.questions import ParsedPage
+from scorecard.probes.repository.questions import EXCERPT, ParsedPage
 from scorecard.probes.repository.silences import silences
 
 if TYPE_CHECKING:
@@ -156,7 +156,17 @@ def parsed(page: Page, path: str, *, fragment: str = "", alerts: Sequence[str] =
         anchors=tuple(islice(_anchors(page), _MANY)),
         lines=page.lines,
         silences=silences(page.comments, path)[:_SHOWN],
+        excerpt="\n".join(_told(page)).encode("utf-8", "replace")[:EXCERPT].decode("utf-8", "ignore"),
     )
+
+
+def _told(page: Page) -> Iterator[str]:
+    """Its text as a reader sees it, one heading, line or command after the other."""
+    for section in page.sections:
+        if section.title:
+            yield f"{'#' * min(section.level, 6)} {section.title}"
+        parts = [(line.number, line.text) for line in section.lines] + [(one.number, one.text) for one in section.code]
+        yield from (text.rstrip() for _, text in sorted(parts))
 
 
 def _anchors(page: Page) -> Iterator[str]:

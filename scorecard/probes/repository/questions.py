@@ -229,6 +229,10 @@ class ReadSitePage:
     """Names to look for."""
 
 
+EXCERPT = 4_000
+"""Bytes of a page's text that go along with what was read of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedPage:
     """A runbook as its text has it."""
@@ -245,6 +249,8 @@ class ParsedPage:
     anchors: tuple[str, ...]
     lines: int = 0
     silences: tuple[Silence, ...] = ()
+    excerpt: str = ""
+    """How it begins, at most EXCERPT bytes."""
 
 
 @dataclass(frozen=True, slots=True)

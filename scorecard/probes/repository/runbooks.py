@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -13,6 +14,7 @@ from scorecard.evidence import (
     Alerts,
     Answer,
     Evidence,
+    Exhibit,
     RunbookFound,
     RunbookPage,
     Runbooks,
@@ -35,6 +37,8 @@ from scorecard.probes.repository.questions import File, ParsedPage, ReadPage, Un
 
 _FOLDERS = ("runbooks", "docs/runbooks", "doc/runbooks", "runbook", "docs/runbook", "playbooks", "docs/playbooks")
 """Where runbooks are looked for when the service does not say."""
+_PAGES_SHOWN = 5
+"""Pages whose text goes along with the verdict."""
 _NO_RUNBOOK = frozenset({"readme", "index", "_index", "template", "_template", "summary", "toc"})
 
 
@@ -55,6 +59,8 @@ class Search:
     rules: Sequence[AlertRule]
     used: set[tuple[str, str]] = field(default_factory=set)
     history_missing: list[Unavailable] = field(default_factory=list)
+    shown: dict[tuple[str, str], Exhibit] = field(default_factory=dict)
+    """The text of pages, for whoever wants to see what was judged."""
 
     @property
     def bases(self) -> tuple[str, ...]:
@@ -65,6 +71,14 @@ class Search:
     def folders(self) -> tuple[str, ...]:
         """Folders of the service's runbooks; the usual ones where it names none."""
         return tuple(entry for entry in self.service.spec.runbooks if "://" not in entry) or _FOLDERS
+
+    def show(self, spot: _Spot, parsed: ParsedPage) -> None:
+        """Keep how a page begins."""
+        key = (spot.holding.checkout.label, spot.file.path)
+        if len(self.shown) < _PAGES_SHOWN and key not in self.shown:
+            command = f"show {{commit}}:{shlex.quote(spot.file.path.replace('{', '{{').replace('}', '}}'))}"
+            exhibit = spot.holding.checkout.exhibit(command, {"page": spot.file.path})
+            self.shown[key] = replace(exhibit, excerpt=parsed.excerpt)
 
     def branch(self, holding: Holding) -> str:
         """The branch that links are expected to name."""
@@ -109,11 +123,14 @@ class RunbooksProbe:
             orphans=orphans,
             missing=tuple(missing),
             history_missing=tuple(search.history_missing),
-            exhibits=tuple(
-                holding.checkout.exhibit(
-                    "ls-tree -r --name-only {commit} -- " + " ".join(search.folders), {"alerts": len(links)}
-                )
-                for holding in holdings
+            exhibits=(
+                *(
+                    holding.checkout.exhibit(
+                        "ls-tree -r --name-only {commit} -- " + " ".join(search.folders), {"alerts": len(links)}
+                    )
+                    for holding in holdings
+                ),
+                *search.shown.values(),
             ),
         )
 
@@ -163,6 +180,7 @@ def _at(search: Search, rule: AlertRule | AlertRunbook, url: str, spot: _Spot, f
     except UnreadableError as error:
         return _ended(rule, url, RunbookFound.UNREADABLE, f"{spot.file.path}: {error.detail}")
     page = _page(spot, parsed)
+    search.show(spot, parsed)
     if fragment and not has_anchor(fragment, parsed.anchors, parsed.lines):
         return _ended(rule, url, RunbookFound.NO_FRAGMENT, f"{spot.file.path} has no heading #{fragment}", page)
     return _ended(rule, url, RunbookFound.FOUND, spot.file.path, page)

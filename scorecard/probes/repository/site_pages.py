@@ -34,6 +34,8 @@ from scorecard.probes.repository.sites import SitePage, Sites, below, shown
 _LINKS_OF_A_PAGE = 30
 _LINKS = 500
 """Inner links of all pages that are asked for in one run."""
+_PAGES_SHOWN = 5
+"""Pages whose text goes along with the verdict."""
 _NONE = Absent("no alert leads outside of the service's repositories")
 
 
@@ -45,6 +47,8 @@ class _Draft:
     orphans: tuple[str, ...] = ()
     missing: list[Unavailable] = field(default_factory=list)
     history_missing: list[Unavailable] = field(default_factory=list)
+    shown: list[Exhibit] = field(default_factory=list)
+    """The text of files that were read."""
 
     @property
     def urls(self) -> Iterator[str]:
@@ -88,7 +92,7 @@ class RunbookPagesProbe:
                     orphans=draft.orphans,
                     missing=tuple(draft.missing),
                     history_missing=tuple(draft.history_missing),
-                    exhibits=(_exhibit(mine),) if mine else (),
+                    exhibits=(*((_exhibit(mine), *reading.shown(mine)) if mine else ()), *draft.shown),
                 ),
             )
 
@@ -130,6 +134,7 @@ class RunbookPagesProbe:
         search = Search(service, holdings, rules)
         links = dated(search, tuple(follow(search, rule) for rule in rules))
         draft.history_missing += search.history_missing
+        draft.shown += search.shown.values()
         used = {name for _, name in search.used}
         left = draft.orphans or tuple(orphans_of(search))
         draft.orphans = tuple(name for name in left if name not in used)
@@ -209,6 +214,13 @@ class _Reading:
             return self._repositories.read_elsewhere(question, ParsedPage)
         except UnreadableError as error:
             return error
+
+    def shown(self, mine: Mapping[str, SitePage]) -> Iterator[Exhibit]:
+        """The text of pages, for whoever wants to see what was judged."""
+        read = {url.partition("#")[0]: parsed for url, parsed in self._read.items()}
+        pages = [(url, read.get(url)) for url in mine]
+        for url, parsed in [(url, one) for url, one in pages if isinstance(one, ParsedPage)][:_PAGES_SHOWN]:
+            yield Exhibit(source="http", request=f"curl -sSL {shlex.quote(url)}", excerpt=parsed.excerpt)
 
     def inner(self) -> tuple[str, ...]:
         """Addresses on the same site that the pages link to."""

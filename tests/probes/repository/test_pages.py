@@ -86,6 +86,11 @@ class TestWholePages:
         assert parse_page(f"# A\n\n## Impact\n\n{text}\n", "x.md").placeholders[0].startswith("line 5: ")
         assert parse_page(f"# A\n\n## Impact\n\nNot all: {text} is one answer of many.\n", "x.md").placeholders == ()
 
+    def test_its_text_goes_along_in_its_order_and_within_bounds(self) -> None:
+        page = parse_page("# A\n\nFirst.\n\n```sh\nmake it\n```\n\nLast <b>bold</b>.\n", "x.md")
+        assert page.excerpt == "# A\nFirst.\nmake it\nLast bold."
+        assert len(parse_page("# A\n\n" + "ü" * 9_000, "x.md").excerpt.encode()) <= 4_000
+
     def test_a_list_of_one_step_is_content(self) -> None:
         page = parse_page("# A\n\n## Mitigation\n\n1. Restart it.\n\n## Escalation\n\n#payments\n", "x.md")
         assert page.sections == {"mitigation": 2, "escalation": 1}

@@ -305,6 +305,16 @@ class TestAlerts:
 
 
 class TestRunbooks:
+    def test_the_text_that_was_judged_is_shown_with_the_command_that_shows_it(
+        self, repository: GitRepository, runbooks: Ask
+    ) -> None:
+        commit = repository.commit(
+            {"alerts/a.yaml": rules("A", url="runbooks/{{A}} b.md"), "runbooks/{A} b.md": PAGE.format("A")}
+        )
+        shown = runbooks("alerts/*.yaml").exhibits[-1]
+        assert shown.request.endswith(f"show {commit}:'runbooks/{{A}} b.md'")
+        assert shown.excerpt.startswith("# A\n")
+
     def only(self, found: Runbooks) -> Any:  # noqa: ANN401 - the one link
         (link,) = found.links
         return link

@@ -189,6 +189,16 @@ class TestPagesOfSites:
         assert (page.steps, page.placeholders, page.reviewed_on) == (True, (), date(2026, 10, 1))
         assert [words.rpartition(" ")[2] for words in page.broken_links] == ["gone", "#nowhere"]
 
+    def test_the_text_that_was_judged_is_shown_as_text(self, site: Site, ask: Ask) -> None:
+        site.answers = {"/runbooks/PaymentsDown": (200, {}, GOOD)}
+        url = f"{site.url}/runbooks/PaymentsDown"
+        answer = ask(alert("PaymentsDown", url))
+        assert isinstance(answer, RunbookPages)
+        asked, shown = answer.exhibits
+        assert (asked.facts, shown.request) == ({"pages": 1}, f"curl -sSL {url}")
+        assert "PaymentsDown" in shown.excerpt
+        assert "<" not in shown.excerpt
+
     @pytest.mark.parametrize("name", ["OtherAlert", "FooterAlert"])
     def test_a_name_in_the_navigation_is_not_on_the_page(self, site: Site, only: Only, name: str) -> None:
         site.answers = {"/r": (200, {}, GOOD)}
