@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scorecard.cli.output import say
+from scorecard.cli.output import OutputType, Target, say
 from scorecard.cli.problems import CannotTell, Refused
 from scorecard.cli.workspace import config_option, open_workspace
 
@@ -135,53 +135,52 @@ def restore(source: Path, url: str | None, config_file: Path | None) -> int:
 
 @db.command()
 @click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--spec",
+    "spec_file",
+    type=click.Path(path_type=Path),
+    metavar="SPEC",
+    help="For a PostgreSQL store: the spec of a restore drill, which says where; SOURCE is what is restored.",
+)
+@click.option("--service", default="readiness-scorecard", show_default=True, help="The service of the report.")
+@click.option("--resource", default="scorecard-store", show_default=True, help="What is backed up, for the report.")
+@click.option(
+    "-o",
+    "--output",
+    "targets",
+    type=OutputType(("table", "json")),
+    multiple=True,
+    help="table or json, to standard output or a file; may be repeated.",
+)
 @config_option
-def drill(source: Path, config_file: Path | None) -> int:
-    """Restore the backup SOURCE into a scratch file, look whether it holds together, and compare it row by row.
+def drill(
+    source: Path,
+    spec_file: Path | None,
+    service: str,
+    resource: str,
+    targets: tuple[Target, ...],
+    config_file: Path | None,
+) -> int:
+    """Restore the backup SOURCE into a scratch place, look whether it holds together, and write the drill's report.
 
-    0 when it holds and equals the store as it is now, or only lacks what came since; 1 when it does not hold. For
-    SQLite stores: the scratch file is removed again.
+    0 when it holds, 1 when it does not, 3 when that could not be tried. An SQLite store is restored into a scratch file
+    and compared with the store as it is now, row by row; a PostgreSQL store on the scratch server of SPEC. What was
+    made for it is removed again.
     """
-    import tempfile
-
-    from scorecard.store import StoreError, open_store
-    from scorecard.store.backup import compare, count_rows
-    from scorecard.store.backup import restore as bring_back
-    from scorecard.store.verify import verify
+    from scorecard.cli.store_drill import drill_postgres, drill_sqlite
 
     store = _existing(config_file)
-    if store.db.path is None:
-        store.close()
-        raise Refused("the drill of a PostgreSQL store needs an empty database: scorecard db restore SOURCE --to URL")
     try:
-        with tempfile.TemporaryDirectory(prefix="scorecard-drill-") as folder:
-            url = f"sqlite:///{Path(folder) / 'drill.db'}"
-            bring_back(source, url)
-            scratch = open_store(
-                url,
-                checklists=store.checklists,
-                policies=store.policies.by_tier,
-                periods=store.periods,
-                applies=store.applies,
-            )
-            try:
-                problems = verify(scratch)
-                differences = compare(store.db, scratch.db)
-                rows = count_rows(scratch.db)
-            finally:
-                scratch.close()
-    except StoreError as error:
-        say(f"{source}: {error}")
-        return 1
+        if store.db.path is None:
+            if spec_file is None:
+                raise Refused(
+                    "the drill of a PostgreSQL store needs a scratch server: --spec SPEC; "
+                    "deploy/drills/scorecard.yaml is one to begin with"
+                )
+            return drill_postgres(store, source, spec_file, targets)
+        return drill_sqlite(store, source, service=service, resource=resource, targets=targets)
     finally:
         store.close()
-    for line in (*problems, *differences):
-        say(line)
-    if problems:
-        return 1
-    since = f"; {len(differences)} differences to the store as it is now" if differences else ", equal to the store"
-    say(f"{source} was restored and holds together: {rows:,} rows{since}")
-    return 0
 
 
 def _existing(config_file: Path | None) -> Store:

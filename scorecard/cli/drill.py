@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from scorecard.drill.report import DrillReport
-    from scorecard.drill.restore import Setting
     from scorecard.drill.spec import DrillSpec
 
 DRILL_FORMATS = ("table", "json")
@@ -66,8 +65,6 @@ def restore(
     wrong or names production; 3 when the drill could not be carried out, which says nothing about the backup; 130 when
     it was interrupted. The report is written in each case but that of a SPEC that cannot be read.
     """
-    from scorecard import __version__
-    from scorecard.drill.restore import Setting
     from scorecard.drill.spec import SpecError, read_spec
 
     wanted = chosen(targets)
@@ -77,6 +74,17 @@ def restore(
         raise Refused(str(error)) from error
     if dry_run:
         return _dry_run(spec)
+    report = carry_out(spec, passfile=passfile, run_url=run_url, commit=commit)
+    write_drill(report, wanted)
+    return exit_code(report)
+
+
+def carry_out(spec: DrillSpec, *, passfile: Path | None = None, run_url: str = "", commit: str = "") -> DrillReport:
+    """Carry out the drill of a spec, with progress on a terminal; an interrupt ends it when all is dropped."""
+    from scorecard import __version__
+    from scorecard.drill.restore import Setting
+    from scorecard.drill.run import run_drill
+
     progress = _Progress()
     with _stopped_by_signals() as stop:
         setting = Setting(
@@ -88,10 +96,9 @@ def restore(
             commit=commit,
             tell=progress.tell,
         )
-        report = _carry_out(spec, setting)
+        report = run_drill(spec, setting)
     progress.end()
-    write_drill(report, wanted)
-    return exit_code(report)
+    return report
 
 
 def write_drill(report: DrillReport, targets: tuple[Target, ...]) -> None:
@@ -143,13 +150,6 @@ def drill_table(report: DrillReport) -> str:
         lines.append(f"{_mark(one.ok)} {one.name}: {one.actual}; expected: {one.expected}{hint}")
     lines += ["", f"result   {report.result.value}" + (f" ({report.code}): {report.message}" if report.code else "")]
     return "\n".join([*lines, ""])
-
-
-def _carry_out(spec: DrillSpec, setting: Setting) -> DrillReport:
-    from scorecard.drill.restore import restore as restore_dump
-    from scorecard.drill.snapshot import restore_snapshot
-
-    return restore_snapshot(spec, setting) if spec.source.rds is not None else restore_dump(spec, setting)
 
 
 def _backup(report: DrillReport) -> str:

@@ -258,7 +258,7 @@ def _check_space(spec: DrillSpec, dump: Dump, size: int, identity: Identity, adm
     if spec.scratch.tablespace:
         rows = admin.query("SELECT spcname, pg_tablespace_location(oid) FROM pg_tablespace")
         place = dict(rows).get(spec.scratch.tablespace, "")
-    free = free_bytes(Path(place)) if place and "loopback" in identity.addresses else None
+    free = free_bytes(Path(place)) if place and identity.local else None
     if free is None:
         return f"not checked: the disk of {admin.where} cannot be looked at; about {needed:,} bytes are needed"
     if free < needed:

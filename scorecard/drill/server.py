@@ -20,6 +20,7 @@ from scorecard.drill.spec import Production, Scratch
 
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 60.0
+_LOOPBACK, _SOCKET = "loopback", "socket"
 NULL = "\\N"
 """How psql prints SQL's null for us."""
 _LOST = re.compile(
@@ -46,6 +47,11 @@ class Identity:
     databases: frozenset[str]
     data_directory: str
     """Empty where the user may not know it."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it runs on this machine, as far as its address tells."""
+        return bool(self.addresses & {_LOOPBACK, _SOCKET})
 
 
 @dataclass(slots=True)
@@ -211,18 +217,25 @@ def refuse_by_identity(identity: Identity, scratch: Scratch, production: Sequenc
             )
         if one.host is None and one.database is not None and one.database in identity.databases:
             raise Refused("production", f"{scratch.host}:{scratch.port} has production's database {one.database}")
-        if one.host is not None and one.port == identity.port and addresses_of(one.host) & identity.addresses:
+        if one.host is not None and one.port == identity.port and overlap(addresses_of(one.host), identity.addresses):
             raise Refused("production", f"{scratch.host}:{scratch.port} is production's {one.host}:{one.port}")
 
 
 def _same(production: str, scratch: str, here: frozenset[str]) -> bool:
-    return production.lower().rstrip(".") == scratch.lower().rstrip(".") or bool(addresses_of(production) & here)
+    return production.lower().rstrip(".") == scratch.lower().rstrip(".") or overlap(addresses_of(production), here)
+
+
+def overlap(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether two hosts may be one: a socket may be of a server on loopback, two sockets are told by their folders."""
+    if some & others - {_SOCKET}:
+        return True
+    return (_SOCKET in some and _LOOPBACK in others) or (_LOOPBACK in some and _SOCKET in others)
 
 
 def addresses_of(host: str) -> frozenset[str]:
-    """Every address that a host stands for; those of this machine's loopback are one and the same, sockets too."""
+    """Every address that a host stands for; those of this machine's loopback are one and the same."""
     if host.startswith("/"):
-        return frozenset({"loopback", str(Path(host).resolve())})
+        return frozenset({_SOCKET, str(Path(host).resolve())})
     try:
         found = {str(ipaddress.ip_address(host))}
     except ValueError:
@@ -230,7 +243,7 @@ def addresses_of(host: str) -> frozenset[str]:
             found = {str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
         except OSError:
             return frozenset({host.lower().rstrip(".")})
-    return frozenset("loopback" if ipaddress.ip_address(one.partition("%")[0]).is_loopback else one for one in found)
+    return frozenset(_LOOPBACK if ipaddress.ip_address(one.partition("%")[0]).is_loopback else one for one in found)
 
 
 def _passline(user: str, password: str) -> str:

@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, func, inspect, select
+from sqlalchemy import Table, func, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from scorecard.store.engine import Database, StoreError, problem
@@ -73,6 +73,17 @@ def restore(source: Path, url: str, base: Path | None = None) -> None:
         raise StoreError(f"{source}: {problem(error)}") from error
     finally:
         database.close()
+
+
+def system_identifier(database: Database) -> str:
+    """The number of the PostgreSQL server that the store is on; empty where it does not tell, and for SQLite."""
+    if database.sqlite:
+        return ""
+    try:
+        with database.read() as connection:
+            return str(connection.scalar(text("SELECT system_identifier FROM pg_control_system()")) or "")
+    except SQLAlchemyError:
+        return ""
 
 
 def compare(one: Database, other: Database) -> tuple[str, ...]:

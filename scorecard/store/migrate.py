@@ -57,6 +57,11 @@ def pending(database: Database) -> str:
     return f"the schema is at {now or 'nothing'}, this version needs {head}: scorecard db upgrade"
 
 
+def newest() -> str:
+    """The newest revision that this version knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
 def _next(revision: str | None) -> str:
     """The id of the revision after this one: they are numbered."""
     return f"{int(revision or 0) + 1:04}"

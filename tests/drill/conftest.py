@@ -21,6 +21,7 @@ from scorecard.drill.restore import Setting, restore
 from scorecard.drill.spec import DrillSpec, spec_of
 from scorecard.strict_yaml import load
 from tests.postgres import Cluster
+from tests.postgres import cluster as cluster_of_its_own
 
 SHOP = """
 CREATE TABLE customers (id bigint PRIMARY KEY, email text NOT NULL UNIQUE, country text);
@@ -161,6 +162,13 @@ def shop(cluster: Cluster, program: Callable[[str], str], tmp_path_factory: pyte
     made.dump("shop", "shop.sql", "-Fp")
     made.dump("shop", "shop.d", "-Fd")
     return made
+
+
+@pytest.fixture(scope="session")
+def other(shop: Shop, program: Callable[[str], str]) -> Iterator[Shop]:
+    """Another server, that may be killed; with the dumps of the shop."""
+    with cluster_of_its_own(Path(program("initdb"))) as running:
+        yield Shop(running, shop.folder, program("pg_dump"))
 
 
 @pytest.fixture(autouse=True)

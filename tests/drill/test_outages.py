@@ -16,20 +16,13 @@ import pytest
 
 from scorecard.drill.report import Result
 from tests.drill.conftest import Shop
-from tests.postgres import Cluster, cluster
+from tests.postgres import Cluster
 
 pytestmark = pytest.mark.postgres
 
 ROWS = [{"rows": {"table": "orders", "at_least": 20_000}}]
 SLEEP = "SELECT pg_catalog.pg_sleep(20);\n"
 TRAILER = "--\n-- PostgreSQL database dump complete"
-
-
-@pytest.fixture(scope="module")
-def other(shop: Shop, program: Callable[[str], str]) -> Iterator[Shop]:
-    """A server of its own, to be killed; with the dumps of the shop."""
-    with cluster(Path(program("initdb"))) as running:
-        yield Shop(running, shop.folder, program("pg_dump"))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 
 from scorecard.drill.report import Result, read_report
 from scorecard.drill.scratch import scram
-from scorecard.drill.server import addresses_of
+from scorecard.drill.server import addresses_of, overlap
 from tests.drill.conftest import Shop
 from tests.postgres import Cluster
 
@@ -57,8 +57,12 @@ def test_another_port_of_productions_host_is_not_production(shop: Shop) -> None:
 
 
 def test_every_name_of_this_machines_loopback_is_one_address() -> None:
-    assert addresses_of("127.0.0.1") & addresses_of("::1") & addresses_of("localhost") & addresses_of("/run/socket")
-    assert not addresses_of("192.0.2.1") & addresses_of("192.0.2.2")
+    names = ["127.0.0.1", "127.0.0.2", "::1", "localhost", "/run/postgresql"]
+    assert all(overlap(addresses_of("127.0.0.1"), addresses_of(name)) for name in names)
+    assert overlap(addresses_of("/run/postgresql"), addresses_of("/run/../run/postgresql"))
+    assert not overlap(addresses_of("/run/postgresql"), addresses_of("/run/other"))
+    assert not overlap(addresses_of("192.0.2.1"), addresses_of("192.0.2.2"))
+    assert not overlap(addresses_of("192.0.2.1"), addresses_of("127.0.0.1"))
 
 
 def test_two_drills_at_once_both_succeed(shop: Shop) -> None:
