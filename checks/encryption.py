@@ -8,10 +8,11 @@ from scorecard.check import (
     Category,
     Cause,
     Finding,
+    Item,
     Now,
-    Requirement,
     Risk,
     Row,
+    each,
     failed,
     not_applicable,
     passed,
@@ -20,10 +21,12 @@ from scorecard.check import (
     warned,
 )
 from scorecard.evidence import Absent, Unavailable
+from scorecard.evidence.aws import DataAtRest, DataInTransit, Encryption, Gone, Listener, Listeners, Unseen, also_of
 from scorecard.evidence.tls import BrokenTls, Certificate, PlainAnswer, PlainReply, TransportSecurity, VersionReply
 from scorecard.model import ServiceType
 
 _OLD = frozenset({"TLS 1.0", "TLS 1.1"})
+_NEW_IN_POLICIES = frozenset({"TLSv1.2", "TLSv1.3"})
 # Bad Request is what a TLS port says to plain HTTP; Forbidden, Misdirected Request, Upgrade Required say it in words.
 _REFUSALS = frozenset({400, 403, 421, 426})
 _SERVES = (ServiceType.WEB, ServiceType.GRPC, ServiceType.STATIC)
@@ -230,10 +233,7 @@ def hsts(seen: TransportSecurity, limits: Limits) -> Finding:
     return passed(f"https://{seen.address} is to be HTTPS for {days:.0f} days")
 
 
-row.awaits(
-    "load-balancer",
-    Requirement.REQUIRED,
-    rule="Every listener is HTTPS with a policy of TLS 1.2 or newer, or redirects to one.",
+@row.required(
     remedy="""
     ```hcl
     resource "aws_lb_listener" "https" {
@@ -246,14 +246,46 @@ row.awaits(
     ```
 
     and a listener on port 80 whose default action is a `redirect` with `protocol = "HTTPS"`.
-    """,
-    awaits="the AWS probe",
+    """
 )
+def load_balancer(seen: Listeners) -> Finding:
+    """Every listener is HTTPS with a policy of TLS 1.2 or newer, or redirects to one."""
+    return each(seen.items, _listener, missing=seen.missing, things="listeners")
 
-row.awaits(
-    "in-transit-to-data",
-    Requirement.REQUIRED,
-    rule="Databases, caches and buckets take encrypted connections only.",
+
+def _listener(one: Listener | Unseen | Gone) -> Item:
+    if not isinstance(one, Listener):
+        return _unread(one)
+    if one.protocol in {"HTTPS", "TLS"}:
+        return _policy(one)
+    if one.protocol == "HTTP":
+        return (
+            passed(f"nothing of the service comes through {one.where}: it redirects to HTTPS, or answers by itself")
+            if one.redirects
+            else failed("plain-http", f"{one.where} forwards plain HTTP")
+        )
+    if one.protocol == "GENEVE":
+        return not_applicable(f"{one.where} carries packets between appliances")
+    return warned("passes-through", f"{one.where} passes on whatever comes; nobody was seen encrypting it")
+
+
+def _policy(one: Listener) -> Item:
+    said = f"{one.where}, policy {one.policy}"
+    if not one.versions:
+        return unknown(Cause.NO_DATA, f"{said}: AWS does not say which versions it accepts")
+    old = sorted(set(one.versions) - _NEW_IN_POLICIES)
+    if old:
+        return failed("old-version", f"{said}, accepts {' and '.join(old)}")
+    return passed(f"{said}, accepts {' and '.join(sorted(one.versions))} only")
+
+
+def _unread(one: Unseen | Gone) -> Item:
+    if isinstance(one, Unseen):
+        return unavailable(one.why)
+    return failed("gone", "the service's file names it, and AWS does not have it")
+
+
+@row.required(
     remedy="""
     ```hcl
     resource "aws_db_parameter_group" "payments" {
@@ -285,14 +317,27 @@ row.awaits(
       }
     }
     ```
-    """,
-    awaits="the AWS probe",
+    """
 )
+def in_transit_to_data(seen: DataInTransit) -> Finding:
+    """Databases, caches and buckets take encrypted connections only."""
+    return each(
+        seen.items, lambda one: _encrypted(one, "plain"), missing=seen.missing, things="databases, caches and buckets"
+    )
 
-row.awaits(
-    "at-rest",
-    Requirement.REQUIRED,
-    rule="Every database, table, bucket, volume, file system, cache and search domain of the service is encrypted.",
+
+def _encrypted(one: Encryption | Unseen | Gone, code: str) -> Item:
+    if not isinstance(one, Encryption):
+        return _unread(one)
+    said = f"{one.kind}: {one.words}{also_of(one)}"
+    if one.encrypted is None:
+        return not_applicable(said)
+    if not one.encrypted:
+        return failed(code, said)
+    return warned("pending", f"{said}; {one.pending}, so that it is not in force yet") if one.pending else passed(said)
+
+
+@row.required(
     remedy="""
     ```hcl
     resource "aws_db_instance" "payments" {
@@ -311,6 +356,8 @@ row.awaits(
 
     A database that runs unencrypted is replaced by an encrypted copy of its snapshot:
     `aws rds copy-db-snapshot --kms-key-id alias/data ...`, then a restore from that copy.
-    """,
-    awaits="the AWS probe and the Terraform reader",
+    """
 )
+def at_rest(seen: DataAtRest) -> Finding:
+    """Every database, table, bucket, volume, file system, cache and search domain of the service is encrypted."""
+    return each(seen.items, lambda one: _encrypted(one, "not-encrypted"), missing=seen.missing, things="stores")

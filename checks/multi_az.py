@@ -1,8 +1,35 @@
 """Multi-AZ deployment: survives the loss of an availability zone."""
 
+import dataclasses
 from dataclasses import dataclass
 
-from scorecard.check import Category, Requirement, Risk, Row
+from scorecard.check import (
+    Category,
+    Finding,
+    Item,
+    Risk,
+    Row,
+    each,
+    failed,
+    not_applicable,
+    passed,
+    unavailable,
+    warned,
+)
+from scorecard.evidence.aws import (
+    Gone,
+    Placement,
+    Spread,
+    Spreads,
+    Standby,
+    Standbys,
+    Tier,
+    Unseen,
+    WayOut,
+    WaysOut,
+    also_of,
+)
+from scorecard.model import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +48,8 @@ row = Row(
     limits=Limits,
 )
 
-row.awaits(
-    "placement",
-    Requirement.REQUIRED,
-    rule="Healthy capacity of each tier sits in two availability zones or more, none holding over {largest_share:.0%}.",
+
+@row.required(
     remedy="""
     ECS, in Terraform: two tasks or more over subnets in two zones:
 
@@ -47,14 +72,68 @@ row.awaits(
         whenUnsatisfiable: DoNotSchedule
         labelSelector: {matchLabels: {app: payments}}
     ```
-    """,
-    awaits="the AWS probe and the Kubernetes probe",
+    """
 )
+def placement(seen: Placement, limits: Limits) -> Finding:
+    """Healthy capacity of each tier sits in two availability zones or more, none holding over {largest_share:.0%}."""
+    found = each(seen.items, lambda one: _tier(one, limits), missing=seen.missing, things="tiers")
+    if found.status is Status.NOT_APPLICABLE and found.subjects:
+        return dataclasses.replace(failed("no-capacity", found.message), subjects=found.subjects)
+    return found
 
-row.awaits(
-    "database",
-    Requirement.REQUIRED,
-    rule="Each database and cache has a standby in a second availability zone that takes over by itself.",
+
+def _tier(one: Tier | Unseen | Gone, limits: Limits) -> Item:
+    if not isinstance(one, Tier):
+        return _unread(one)
+    if one.by_design:
+        return passed(one.by_design + also_of(one))
+    if one.unplaced:
+        return _unplaced(one, limits)
+    if one.idle and not one.healthy:
+        return not_applicable(one.idle)
+    return _placed(one, limits)
+
+
+def _placed(one: Tier, limits: Limits) -> Item:
+    """Of a tier whose every healthy unit has its zone."""
+    if not one.healthy:
+        return failed("no-capacity", f"the {one.kind} has no healthy {one.units}{also_of(one)}")
+    busiest, most = one.zones[0]
+    spread = ", ".join(f"{zone} {count}" for zone, count in one.zones) + also_of(one)
+    if len(one.zones) == 1:
+        return failed(
+            "one-zone", f"all {one.healthy} healthy {one.units} of the {one.kind} are in {busiest}{also_of(one)}"
+        )
+    if most > limits.largest_share * one.healthy:
+        return warned("uneven", f"{most / one.healthy:.0%} of the healthy {one.units} are in {busiest}: {spread}")
+    return passed(f"{one.healthy} healthy {one.units} over {len(one.zones)} zones: {spread}")
+
+
+def _unplaced(one: Tier, limits: Limits) -> Item:
+    """What is unplaced may all be where the most is, or all in a zone of its own: only what holds both ways is said."""
+    if any(lost.count is None for lost in one.unplaced):
+        return unavailable(one.unplaced[0])
+    lost = sum(part.count or 0 for part in one.unplaced)
+    busiest, most = one.zones[0] if one.zones else ("a zone that is not known", 0)
+    together = dataclasses.replace(one, unplaced=(), zones=((busiest, most + lost), *one.zones[1:]))
+    apart = dataclasses.replace(
+        one, unplaced=(), zones=_sorted((*one.zones, *((f"unknown-{i}", 1) for i in range(lost))))
+    )
+    worst, best = _placed(together, limits), _placed(apart, limits)
+    return worst if worst.status is best.status else unavailable(one.unplaced[0])
+
+
+def _sorted(zones: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(zones, key=lambda pair: -pair[1]))
+
+
+def _unread(one: Unseen | Gone) -> Item:
+    if isinstance(one, Unseen):
+        return unavailable(one.why)
+    return failed("gone", "the service's file names it, and AWS does not have it")
+
+
+@row.required(
     remedy="""
     ```hcl
     resource "aws_db_instance" "payments" {
@@ -73,14 +152,30 @@ row.awaits(
       num_cache_clusters         = 2
     }
     ```
-    """,
-    awaits="the AWS probe",
+    """
 )
+def database(seen: Standbys) -> Finding:
+    """Each database, cache and file system has a standby in a second availability zone that takes over by itself."""
+    return each(seen.items, _standby, missing=seen.missing, things="databases and caches")
 
-row.awaits(
-    "configuration",
-    Requirement.ADVISORY,
-    rule="Subnets, load balancer zones, desired count and spread constraints keep capacity in two zones.",
+
+def _standby(one: Standby | Unseen | Gone) -> Item:
+    if not isinstance(one, Standby):
+        return _unread(one)
+    if one.by_design:
+        return passed(one.by_design + also_of(one))
+    where = f"in {', '.join(one.zones)}" if one.zones else f"in {one.zone_count} zones"
+    said = f"the {one.kind} is {where}, {one.words}{also_of(one)}"
+    if one.replica_of and not one.automatic:
+        return warned("replica-in-one-zone", f"{said}; it is a replica of {one.replica_of}, and its readers lose it")
+    if not one.automatic:
+        return failed("no-standby", said)
+    if one.zone_count < 2:  # noqa: PLR2004 - two zones
+        return failed("one-zone", said)
+    return passed(said)
+
+
+@row.advisory(
     remedy="""
     ```hcl
     resource "aws_lb" "main" {
@@ -92,14 +187,29 @@ row.awaits(
       vpc_zone_identifier = [aws_subnet.private_a.id, aws_subnet.private_b.id]
     }
     ```
-    """,
-    awaits="the AWS probe and the Terraform reader",
+    """
 )
+def configuration(seen: Spreads) -> Finding:
+    """Subnets, load balancer zones and desired count keep capacity in two zones."""
+    return each(seen.items, _spread, missing=seen.missing, things="configurations")
 
-row.awaits(
-    "nat",
-    Requirement.ADVISORY,
-    rule="Each zone that holds capacity leaves through a NAT gateway of its own.",
+
+def _spread(one: Spread | Unseen) -> Item:
+    if isinstance(one, Unseen):
+        return unavailable(one.why)
+    if one.desired == 0:
+        return not_applicable(f"the {one.kind} asks for nothing now")
+    if one.placed and len(one.zones) < 2:  # noqa: PLR2004 - two zones
+        return failed("one-zone", f"the subnets of the {one.kind} are in {', '.join(one.zones) or 'no zone'} only")
+    if one.desired == 1:
+        return failed("one-asked-for", f"the {one.kind} asks for 1, and two zones need 2")
+    if one.least is not None and one.least < 2:  # noqa: PLR2004 - two zones
+        return warned("may-shrink", f"the {one.kind} asks for {one.desired} now and may shrink to {one.least}")
+    number = f"asks for {one.desired}" if one.desired is not None else "may run"
+    return passed(f"the {one.kind} {number} in {', '.join(one.zones) or 'what its capacity provider places'}")
+
+
+@row.advisory(
     remedy="""
     ```hcl
     resource "aws_nat_gateway" "zone" {
@@ -110,6 +220,23 @@ row.awaits(
     ```
 
     with one route table a zone whose `0.0.0.0/0` leads to that zone's gateway.
-    """,
-    awaits="the AWS probe",
+    """
 )
+def nat(seen: WaysOut) -> Finding:
+    """Each zone that holds capacity leaves through a NAT gateway of its own."""
+    return each(seen.items, _way_out, missing=seen.missing, things="subnets")
+
+
+def _way_out(one: WayOut | Unseen) -> Item:
+    if isinstance(one, Unseen):
+        return unavailable(one.why)
+    if not one.gateway:
+        return not_applicable("it leaves through no NAT gateway")
+    if one.regional:
+        return passed(f"{one.gateway} stands in every zone by itself")
+    if not one.gateway_zones:
+        return failed("no-gateway", f"its route leads to {one.gateway}, which is gone")
+    where = ", ".join(one.gateway_zones)
+    if one.zone not in one.gateway_zones:
+        return failed("another-zone", f"it is in {one.zone} and leaves through {one.gateway} in {where}")
+    return passed(f"it leaves through {one.gateway} in its own zone {where}")

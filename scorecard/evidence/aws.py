@@ -7,7 +7,7 @@ that a call that was denied costs the checks that need it and no other.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from scorecard.evidence.base import Evidence, Unavailable
 from scorecard.model import Cadence, Scope
@@ -19,6 +19,26 @@ class Unseen:
 
     name: str
     why: Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A resource that the service's file names by its ARN, and that AWS, asked with authority, does not have."""
+
+    name: str
+
+
+class Claimed(Protocol):
+    """A subject that another service may claim too."""
+
+    @property
+    def claimed_by(self) -> tuple[str, ...]:
+        """Their names."""
+
+
+def also_of(one: Claimed) -> str:
+    """What a message says of a subject that other services claim too; nothing of any other."""
+    return f"; claimed by {' and '.join(one.claimed_by)} too" if one.claimed_by else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +56,8 @@ class Resource:
     """Whether such a thing is a database, a cache, a bucket or a disk."""
     claimed_by: tuple[str, ...] = ()
     """Other services that claim it too."""
+    declared: bool = False
+    """Whether the service's file names it by its ARN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +66,8 @@ class Unlisted:
 
     kind: str
     why: Unavailable
+    holds_data: bool = False
+    """As of `Resource`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +90,12 @@ class Resources(Evidence):
         """Whether a datastore was found, which voids the claim `stateless`."""
         return any(one.holds_data for one in self.resources)
 
+    @property
+    def unseen_data(self) -> Unavailable | None:
+        """Why a datastore may be there that was not found; None after a complete look."""
+        hidden = (*self.missing, *(one.why for one in self.unlisted if one.holds_data))
+        return hidden[0] if hidden else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
@@ -80,9 +110,12 @@ class Tier:
     zones: tuple[tuple[str, int], ...] = ()
     """Healthy capacity by zone id, the most first."""
     unplaced: tuple[Unavailable, ...] = ()
-    """Why the zone of some healthy capacity is not known; `count` says how much."""
+    """Why the zone of some healthy capacity is not known; `count` says how much, None that it may be none."""
     by_design: str = ""
     """Why no single zone can take it down, where it has no capacity of its own to look at."""
+    idle: str = ""
+    """Why it holds no capacity now and is not meant to: `it asks for 0 tasks`."""
+    claimed_by: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> int:
@@ -97,7 +130,7 @@ class Placement(Evidence):
     cadence: ClassVar[Cadence] = Cadence.PLATFORM
     scope: ClassVar[Scope] = Scope.PLATFORM
 
-    items: tuple[Tier | Unseen, ...]
+    items: tuple[Tier | Unseen | Gone, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +150,8 @@ class Standby:
     """What was seen: `MultiAZ is off`."""
     by_design: str = ""
     """Why it needs none: it is regional."""
+    replica_of: str = ""
+    """The database that it only copies, which is the one that needs a standby."""
     claimed_by: tuple[str, ...] = ()
 
 
@@ -127,7 +162,7 @@ class Standbys(Evidence):
     cadence: ClassVar[Cadence] = Cadence.PLATFORM
     scope: ClassVar[Scope] = Scope.PLATFORM
 
-    items: tuple[Standby | Unseen, ...]
+    items: tuple[Standby | Unseen | Gone, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +175,8 @@ class Spread:
     """Zone ids of its subnets."""
     desired: int | None = None
     """How many are asked for; None where that is not said of such a thing."""
+    least: int | None = None
+    """To how few it may shrink; None where nothing shrinks it."""
     placed: bool = True
     """False: its configuration names no subnet, such as of tasks on instances that are placed by another."""
 
@@ -165,7 +202,9 @@ class WayOut:
     gateway: str
     """The id of the NAT gateway; empty where the subnet leaves another way, or not at all."""
     gateway_zones: tuple[str, ...] = ()
-    """Zone ids where the gateway stands; empty with a gateway that is regional by itself."""
+    """Zone ids where the gateway stands; empty where it is gone, and of one that is regional by itself."""
+    regional: bool = False
+    """Whether the gateway stands in every zone by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +232,7 @@ class Listener:
     versions: tuple[str, ...] = ()
     """What the policy accepts: `TLSv1.2`."""
     redirects: bool = False
-    """Whether all that it does is to redirect to HTTPS."""
+    """Whether nothing of the service comes through it as plain HTTP: it redirects to HTTPS, or answers by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +242,7 @@ class Listeners(Evidence):
     cadence: ClassVar[Cadence] = Cadence.PLATFORM
     scope: ClassVar[Scope] = Scope.PLATFORM
 
-    items: tuple[Listener | Unseen, ...]
+    items: tuple[Listener | Unseen | Gone, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +255,8 @@ class Encryption:
     """None: such a store has no such question; `words` says why."""
     words: str
     """What was seen: `rds.force_ssl = 0 in payments-pg15`."""
+    pending: str = ""
+    """Why what is configured is not in force yet: `payments-pg15 is pending-reboot`."""
     claimed_by: tuple[str, ...] = ()
 
 
@@ -226,7 +267,7 @@ class DataInTransit(Evidence):
     cadence: ClassVar[Cadence] = Cadence.PLATFORM
     scope: ClassVar[Scope] = Scope.PLATFORM
 
-    items: tuple[Encryption | Unseen, ...] = field(default=())
+    items: tuple[Encryption | Unseen | Gone, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,4 +277,4 @@ class DataAtRest(Evidence):
     cadence: ClassVar[Cadence] = Cadence.PLATFORM
     scope: ClassVar[Scope] = Scope.PLATFORM
 
-    items: tuple[Encryption | Unseen, ...] = field(default=())
+    items: tuple[Encryption | Unseen | Gone, ...] = field(default=())

@@ -1,18 +1,20 @@
-"""The row `encryption`: plain HTTP, certificate, versions and HSTS as a verdict; the rest waits for AWS."""
+"""The row `encryption`: plain HTTP, certificate, versions and HSTS as a verdict; listeners and stores."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checks.encryption import row
-from scorecard.check import Row
+from scorecard.check import Named
 from scorecard.evidence import Absent, Unavailable
+from scorecard.evidence.aws import DataAtRest, DataInTransit, Encryption, Gone, Listener, Listeners, Unseen
 from scorecard.evidence.tls import (
     BrokenTls,
     Certificate,
@@ -213,13 +215,70 @@ def test_a_worker_is_not_asked_what_it_serves(ask: Ask) -> None:
         assert ask(row, check, service=worker).status is Status.NOT_APPLICABLE
 
 
+DENIED = Unavailable(Cause.ACCESS_DENIED, "s3:GetBucketPolicy in eu-west-1: AccessDenied")
+KINDS: dict[str, Any] = {"load-balancer": Listeners, "in-transit-to-data": DataInTransit, "at-rest": DataAtRest}
+TLS12 = ("TLSv1.2", "TLSv1.3")
+
+
+def listener(protocol: str, versions: tuple[str, ...] = (), **more: object) -> Listener:
+    return Listener(name="arn:l", where=f"{protocol}:443 of edge", protocol=protocol, versions=versions, **more)
+
+
+def store(*, encrypted: bool | None, **more: object) -> Encryption:
+    return Encryption(name="arn:s", kind="RDS instance", encrypted=encrypted, words="as it is set", **more)
+
+
+OF_AWS: list[tuple[str, str, Any, Status, str]] = [
+    ("https", "load-balancer", listener("HTTPS", TLS12, policy="new"), Status.PASS, "TLSv1.2 and TLSv1.3 only"),
+    ("tls", "load-balancer", listener("TLS", ("TLSv1.3",), policy="new"), Status.PASS, "TLSv1.3 only"),
+    (
+        "old",
+        "load-balancer",
+        listener("HTTPS", ("TLSv1.1", *TLS12), policy="o"),
+        Status.FAIL,
+        "policy o, accepts TLSv1.1",
+    ),
+    ("no policy", "load-balancer", listener("HTTPS", policy="mine"), Status.UNKNOWN, "does not say which versions"),
+    ("redirect", "load-balancer", listener("HTTP", redirects=True), Status.PASS, "redirects to HTTPS"),
+    ("plain", "load-balancer", listener("HTTP"), Status.FAIL, "HTTP:443 of edge forwards plain HTTP"),
+    ("tcp", "load-balancer", listener("TCP"), Status.WARN, "nobody was seen encrypting"),
+    ("appliance", "load-balancer", listener("GENEVE"), Status.NOT_APPLICABLE, "appliances"),
+    ("unseen", "load-balancer", Unseen("arn:l", DENIED), Status.UNKNOWN, "AccessDenied"),
+    ("gone", "load-balancer", Gone("arn:l"), Status.FAIL, "AWS does not have it"),
+    ("forced", "in-transit-to-data", store(encrypted=True), Status.PASS, "RDS instance: as it is set"),
+    ("plain", "in-transit-to-data", store(encrypted=False), Status.FAIL, "as it is set"),
+    (
+        "restart",
+        "in-transit-to-data",
+        store(encrypted=True, pending="g is pending-reboot"),
+        Status.WARN,
+        "not in force",
+    ),
+    ("plain still", "in-transit-to-data", store(encrypted=False, pending="g is applying"), Status.FAIL, "as it is set"),
+    ("no such question", "in-transit-to-data", store(encrypted=None), Status.NOT_APPLICABLE, "as it is set"),
+    ("two", "in-transit-to-data", store(encrypted=True, claimed_by=("ledger",)), Status.PASS, "claimed by ledger too"),
+    ("encrypted", "at-rest", store(encrypted=True), Status.PASS, "as it is set"),
+    ("open", "at-rest", store(encrypted=False, claimed_by=("a", "b")), Status.FAIL, "claimed by a and b too"),
+    ("unseen", "at-rest", Unseen("arn:s", DENIED), Status.UNKNOWN, "AccessDenied"),
+    ("gone", "at-rest", Gone("arn:s"), Status.FAIL, "AWS does not have it"),
+]
+
+
 @pytest.mark.parametrize(
-    ("check", "awaits"),
-    [
-        ("load-balancer", "the AWS probe"),
-        ("in-transit-to-data", "the AWS probe"),
-        ("at-rest", "the AWS probe and the Terraform reader"),
-    ],
+    ("check", "item", "status", "words"), [case[1:] for case in OF_AWS], ids=[f"{c[1]}: {c[0]}" for c in OF_AWS]
 )
-def test_what_only_aws_knows_waits_for_it(waits: Callable[[Row, str], str], check: str, awaits: str) -> None:
-    assert waits(row, check) == awaits
+def test_what_aws_says_of_one_thing_is_judged_as_the_rule_says(
+    ask: Ask, check: str, item: Named, status: Status, words: str
+) -> None:
+    judged = ask(row, check, KINDS[check](items=(item,)))
+
+    assert (judged.status, words in judged.message) == (status, True), judged.message
+
+
+@pytest.mark.parametrize("check", KINDS)
+def test_what_may_be_elsewhere_leaves_no_pass_and_what_is_nowhere_is_not_asked(ask: Ask, check: str) -> None:
+    good = listener("HTTPS", TLS12) if check == "load-balancer" else store(encrypted=True)
+    lost = ask(row, check, KINDS[check](items=(good,), missing=(DENIED,)))
+
+    assert (lost.status, lost.cause) == (Status.UNKNOWN, Cause.ACCESS_DENIED)
+    assert ask(row, check, absent=(KINDS[check],)).status is Status.NOT_APPLICABLE

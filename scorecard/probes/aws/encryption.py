@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from scorecard.evidence import Unavailable
@@ -58,10 +59,14 @@ def _flag(name: str, key: str = "") -> Judge:
         value: Any = one
         for part in name.split("."):
             value = (value or {}).get(part)
-        by = f", key {one[key]}" if value and key and one.get(key) else ""
+        by = _by_key(one, key) if value and key else ""
         return bool(value), f"{name} is {'true' if value else 'false'}{by}"
 
     return judge
+
+
+def _by_key(one: Item, key: str = "KmsKeyId") -> str:
+    return f", key {one[key]}" if one.get(key) else ""
 
 
 def _store(kind: str, read: Callable[[Lane, Sequence[Arn]], Known], judge: Judge, *calls: Call) -> Reader:
@@ -114,8 +119,8 @@ def _attached(lane: Lane, arns: Sequence[Arn]) -> Read:
     found: dict[str, Sequence[Encryption | Unseen] | Unavailable] = {}
     for arn in arns:
         one = known.get(arn.id)
-        if one is None:
-            if instances.missing:
+        if one is None or (one.get("State") or {}).get("Name") == "terminated":
+            if one is None and instances.missing:
                 found[arn.text] = instances.missing
             continue
         items: list[Encryption | Unseen] = []
@@ -146,9 +151,16 @@ DATA_AT_REST = Question(
         _store("elasticfilesystem:file-system", stores.file_systems, _DISK, stores.FILE_SYSTEMS),
         _store("elasticache:replicationgroup", stores.replication_groups, _CACHE, stores.REPLICATION_GROUPS),
         _store("elasticache:cluster", stores.cache_clusters, _CACHE, stores.CACHE_CLUSTERS),
+        _store(
+            "elasticache:serverlesscache",
+            stores.serverless_caches,
+            lambda one: (True, f"a serverless cache is always encrypted{_by_key(one)}"),
+            stores.SERVERLESS_CACHES,
+        ),
         _store("es:domain", stores.domains, _flag("EncryptionAtRestOptions.Enabled"), stores.DOMAINS),
     ),
     "databases, tables, buckets, volumes, file systems, caches or search domains",
+    gone=True,
 )
 
 
@@ -172,45 +184,68 @@ def _forced(engine: str, groups: Sequence[str], swept: Mapping[str, Any]) -> Una
 
 
 def _databases_on_the_way(lane: Lane, arns: Sequence[Arn]) -> Read:
-    """Members of a cluster take the cluster's parameters, and are left to it."""
-    known = stores.databases(lane, arns)
-    wanted = {
-        name: [group["DBParameterGroupName"] for group in one.get("DBParameterGroups", ())]
-        for name, one in known.items()
+    """Members of a cluster take the cluster's parameters, and are asked about as it is."""
+    known, clusters = stores.databases(lane, arns), _Clusters(lane)
+    groups = {
+        str(group["DBParameterGroupName"])
+        for one in known.values()
         if not isinstance(one, Unavailable) and not one.get("DBClusterIdentifier")
+        for group in one.get("DBParameterGroups", ())
     }
-    swept = lane.one(DB_PARAMETERS, (group for groups in wanted.values() for group in groups))
-    found: dict[str, Sequence[Encryption] | Unavailable] = {
-        name: one for name, one in known.items() if isinstance(one, Unavailable)
-    }
-    for name, groups in wanted.items():
-        one = known[name]
-        assert not isinstance(one, Unavailable)  # noqa: S101 - left out above
-        found[name] = _encryption(name, "rds:db", _forced(str(one["Engine"]), groups, swept))
+    swept = lane.one(DB_PARAMETERS, groups)
+    found: dict[str, Sequence[Encryption] | Unavailable] = {}
+    for name, one in known.items():
+        if isinstance(one, Unavailable):
+            found[name] = one
+        elif cluster := one.get("DBClusterIdentifier"):
+            found[name] = clusters.member(name, str(cluster))
+        else:
+            applied = {g["DBParameterGroupName"]: g.get("ParameterApplyStatus") for g in one["DBParameterGroups"]}
+            seen = _forced(str(one["Engine"]), list(applied), swept)
+            found[name] = _encryption(name, "rds:db", seen, _pending(applied))
     return found
 
 
 def _clusters_on_the_way(lane: Lane, arns: Sequence[Arn]) -> Read:
-    found: dict[str, Sequence[Encryption] | Unavailable] = {}
-    known = stores.clusters(lane, arns)
-    groups = {
-        name: str(one["DBClusterParameterGroup"]) for name, one in known.items() if not isinstance(one, Unavailable)
+    clusters = _Clusters(lane)
+    return {
+        name: one if isinstance(one, Unavailable) else clusters.read(name, "rds:cluster", one)
+        for name, one in stores.clusters(lane, arns).items()
     }
-    swept = lane.one(CLUSTER_PARAMETERS, groups.values())
-    for name, one in known.items():
-        if isinstance(one, Unavailable):
-            found[name] = one
-        else:
-            found[name] = _encryption(name, "rds:cluster", _forced(str(one["Engine"]), [groups[name]], swept))
-    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Clusters:
+    """What the parameter groups of clusters force."""
+
+    lane: Lane
+
+    def member(self, name: str, cluster: str) -> Sequence[Encryption] | Unavailable:
+        """Of a member that is claimed."""
+        swept = self.lane.all(stores.DB_CLUSTERS)
+        one = next((one for one in swept.items if one.get("DBClusterIdentifier") == cluster), None)
+        if one is None:
+            return swept.missing or ()
+        return self.read(name, "rds:db", one)
+
+    def read(self, name: str, kind: str, one: Item) -> Sequence[Encryption] | Unavailable:
+        """Of a cluster, under the name of what is claimed."""
+        group = str(one["DBClusterParameterGroup"])
+        seen = _forced(str(one["Engine"]), [group], self.lane.one(CLUSTER_PARAMETERS, [group]))
+        states = {m.get("DBClusterParameterGroupStatus") for m in one.get("DBClusterMembers", ())} - {None, "in-sync"}
+        return _encryption(name, kind, seen, f"{group} is {' and '.join(sorted(states))}" if states else "")
+
+
+def _pending(applied: Mapping[str, object]) -> str:
+    return ", ".join(f"{group} is {state}" for group, state in applied.items() if state and state != "in-sync")
 
 
 def _encryption(
-    name: str, kind: str, seen: Unavailable | tuple[bool | None, str]
+    name: str, kind: str, seen: Unavailable | tuple[bool | None, str], pending: str
 ) -> Sequence[Encryption] | Unavailable:
     if isinstance(seen, Unavailable):
         return seen
-    return (Encryption(name=name, kind=DATA[kind], encrypted=seen[0], words=seen[1]),)
+    return (Encryption(name=name, kind=DATA[kind], encrypted=seen[0], words=seen[1], pending=pending),)
 
 
 def _replication_group(one: Item) -> tuple[bool, str]:
@@ -273,15 +308,26 @@ DATA_IN_TRANSIT = Question(
     "data-in-transit",
     DataInTransit,
     (
-        Reader(("rds:db",), _databases_on_the_way, (stores.DB_INSTANCES, DB_PARAMETERS)),
+        Reader(
+            ("rds:db",),
+            _databases_on_the_way,
+            (stores.DB_INSTANCES, DB_PARAMETERS, stores.DB_CLUSTERS, CLUSTER_PARAMETERS),
+        ),
         Reader(("rds:cluster",), _clusters_on_the_way, (stores.DB_CLUSTERS, CLUSTER_PARAMETERS)),
         _store(
             "elasticache:replicationgroup", stores.replication_groups, _replication_group, stores.REPLICATION_GROUPS
         ),
         _store("elasticache:cluster", stores.cache_clusters, _CLUSTER, stores.CACHE_CLUSTERS),
+        _store(
+            "elasticache:serverlesscache",
+            stores.serverless_caches,
+            lambda _: (True, "a serverless cache takes TLS connections only"),
+            stores.SERVERLESS_CACHES,
+        ),
         _store("es:domain", stores.domains, _flag("DomainEndpointOptions.EnforceHTTPS"), stores.DOMAINS),
         Reader(("s3",), _bucket_policies, (BUCKET_POLICY,)),
         _no_question("dynamodb:table", "its clients use HTTPS, and no setting of DynamoDB refuses plain connections"),
     ),
     "databases, caches, buckets or search domains",
+    gone=True,
 )

@@ -36,6 +36,7 @@ DATA = {
     "elasticfilesystem:file-system": "EFS file system",
     "elasticache:replicationgroup": "ElastiCache replication group",
     "elasticache:cluster": "ElastiCache cluster",
+    "elasticache:serverlesscache": "ElastiCache serverless cache",
     "es:domain": "OpenSearch domain",
 }
 """Kinds of resources that hold data, as a person calls them."""
@@ -97,6 +98,7 @@ class _Mapped:
     """What is found of one service, lane by lane."""
 
     found: dict[Arn, Lane] = field(default_factory=dict)
+    named: set[Arn] = field(default_factory=set)
     restored: set[Arn] = field(default_factory=set)
     missing: list[Unavailable] = field(default_factory=list)
     unlisted: list[Unlisted] = field(default_factory=list)
@@ -105,8 +107,14 @@ class _Mapped:
         """Take what the service's file names by ARN."""
         for text in service.spec.aws.resources if service.spec.aws else ():
             arn = read_arn(text)
-            if arn is not None:
-                self.found[arn] = _lane_of(arn, lanes)
+            if arn is None:
+                continue
+            lane = _lane_of(arn, lanes)
+            if isinstance(lane, Unavailable):
+                self.unlisted.append(Unlisted(arn.kind, lane, holds_data=arn.kind in DATA))
+            else:
+                self.found[arn] = lane
+                self.named.add(arn)
 
     def take(self, service: Service, lane: Lane, listed: _Listed) -> None:
         """Take what carries the service's tags."""
@@ -125,9 +133,20 @@ class _Mapped:
             self.unlisted.append(Unlisted("autoscaling:autoScalingGroup", listed.groups_missing))
 
 
-def _lane_of(arn: Arn, lanes: Sequence[Lane]) -> Lane:
-    """Where a resource that is named by its ARN is asked about; the first region for what does not say."""
-    return next((lane for lane in lanes if lane.region == arn.region), lanes[0])
+def _lane_of(arn: Arn, lanes: Sequence[Lane]) -> Lane | Unavailable:
+    """Where a resource that is named by its ARN is asked about; the first region for what does not say.
+
+    Asked anywhere else it would seem not to exist.
+    """
+    account = lanes[0].account
+    if arn.account and account.account and arn.account != account.account:
+        words = f"{arn.text} is of the account {arn.account}, and spec.aws.account is {account.account}"
+        return Unavailable(Cause.NOT_CONFIGURED, words, f'spec:\n  aws: {{account: "{arn.account}"}}')
+    found = next((lane for lane in lanes if lane.region == arn.region), None)
+    if found is None and arn.region:
+        words = f"{arn.text} is in {arn.region}, which regions of integrations.aws {account.name} does not name"
+        return Unavailable(Cause.NOT_CONFIGURED, words)
+    return found or lanes[0]
 
 
 def _listed(lane: Lane, services: Sequence[Service]) -> _Listed:
@@ -163,6 +182,7 @@ def _answer(service: Service, mapped: _Mapped, claims: Mapping[str, set[str]]) -
             region=lane.region,
             holds_data=arn.kind in DATA,
             claimed_by=tuple(sorted(claims[arn.text] - {str(service.key)})),
+            declared=arn in mapped.named,
         )
         for arn, lane in sorted(kept.items(), key=lambda pair: pair[0])
     )

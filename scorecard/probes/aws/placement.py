@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,13 +22,7 @@ TASK_ARNS = single(
     "ecs", "ListTasks", "cluster", "taskArns", nothing={"ClusterNotFoundException"}, desiredStatus="RUNNING"
 )
 TASKS = batch("ecs", "DescribeTasks", "tasks", "tasks", 100)
-INSTANCES = sweep(
-    "ec2",
-    "DescribeInstances",
-    "Reservations.Instances",
-    MaxResults=1000,
-    Filters=[{"Name": "instance-state-name", "Values": ["running"]}],
-)
+INSTANCES = sweep("ec2", "DescribeInstances", "Reservations.Instances", MaxResults=1000)
 TARGET_GROUPS = sweep("elbv2", "DescribeTargetGroups", "TargetGroups", PageSize=400)
 TARGET_HEALTH = single(
     "elbv2", "DescribeTargetHealth", "TargetGroupArn", "TargetHealthDescriptions", nothing={"TargetGroupNotFound"}
@@ -36,6 +30,7 @@ TARGET_HEALTH = single(
 FUNCTIONS = sweep("lambda", "ListFunctions", "Functions")
 
 _ASG_TAG = "aws:autoscaling:groupName"
+_ALONE = "EC2 instances"
 
 
 # --- ECS -------------------------------------------------------------------------------------------------------------
@@ -82,7 +77,10 @@ def _tasks(lane: Lane, arns: Sequence[Arn]) -> Read:
             found[arn.text] = service if isinstance(service, Unavailable) else why or Unavailable(Cause.NO_DATA, "")
             continue
         healthy = [task for task in groups[cluster, f"service:{arn.last}"] if _serves(task)]
-        found[arn.text] = (_task_tier(lane, arn, healthy, names),)
+        zones = [names.get(str(task.get("availabilityZone", ""))) for task in healthy]
+        idle = "" if service.get("desiredCount") else "it asks for 0 tasks"
+        words = f"{lane.label}, {TASKS.name}: a task without its zone"
+        found[arn.text] = (_tier(arn, "ECS service", "tasks", zones, words, idle),)
     return found
 
 
@@ -91,19 +89,17 @@ def _serves(task: Item) -> bool:
     return task.get("lastStatus") == "RUNNING" and task.get("healthStatus") != "UNHEALTHY"
 
 
-def _task_tier(lane: Lane, arn: Arn, tasks: Sequence[Item], names: Mapping[str, str]) -> Tier:
-    zones = [names.get(str(task.get("availabilityZone", ""))) for task in tasks]
-    return _tier(arn, "ECS service", "tasks", zones, f"{lane.label}, {TASKS.name}: a task without its zone")
-
-
-def _tier(arn: Arn, kind: str, units: str, zones: Sequence[str | None], unplaced: str) -> Tier:
+def _tier(
+    arn: Arn, kind: str, units: str, zones: Sequence[str | None], unplaced: str, idle: str, name: str = ""
+) -> Tier:
     lost = sum(zone is None for zone in zones)
     return Tier(
-        name=arn.text,
+        name=name or arn.text,
         kind=kind,
         units=units,
         zones=counted(zone for zone in zones if zone is not None),
         unplaced=(Unavailable(Cause.NO_DATA, unplaced, count=lost),) if lost else (),
+        idle="" if zones else idle,
     )
 
 
@@ -128,32 +124,44 @@ def _groups(lane: Lane, arns: Sequence[Arn]) -> Read:
             ]
             zones = [names.get(one["AvailabilityZone"]) for one in serving]
             words = f"{lane.label}, {GROUPS.name}: an instance without its zone"
-            found[arn.text] = (_tier(arn, "Auto Scaling group", "instances", zones, words),)
+            idle = "" if group.get("DesiredCapacity") else "it asks for 0 instances"
+            found[arn.text] = (_tier(arn, "Auto Scaling group", "instances", zones, words, idle),)
     return found
 
 
-def _zone_of_instances(lane: Lane) -> tuple[Mapping[str, Item], Mapping[str, str], Unavailable | None]:
-    swept, names = lane.all(INSTANCES), zone_ids(lane)
-    known = {one["InstanceId"]: one for one in swept.items}
-    if isinstance(names, Unavailable):
-        return known, {}, names
-    zones = {key: names.get(one.get("Placement", {}).get("AvailabilityZone", ""), "") for key, one in known.items()}
-    return known, zones, swept.missing
+def _instances_of(lane: Lane) -> tuple[Mapping[str, Item], Unavailable | None]:
+    """Those that are there, running or not, and why others may be there too; an hour after its end one is listed."""
+    swept = lane.all(INSTANCES)
+    return {one["InstanceId"]: one for one in swept.items if _state(one) != "terminated"}, swept.missing
+
+
+def _state(instance: Item) -> str:
+    return str((instance.get("State") or {}).get("Name", ""))
+
+
+def _zone(instance: Item, names: Mapping[str, str]) -> str | None:
+    return names.get(str((instance.get("Placement") or {}).get("AvailabilityZone", "")))
 
 
 def _instances(lane: Lane, arns: Sequence[Arn]) -> Read:
     """Instances that stand alone; those of an Auto Scaling group are that group's."""
-    known, zones, missing = _zone_of_instances(lane)
+    (known, missing), names = _instances_of(lane), zone_ids(lane)
     found: dict[str, Sequence[Tier] | Unavailable] = {}
     for arn in arns:
         one = known.get(arn.id)
-        if missing and arn.id not in zones:
-            found[arn.text] = missing
-        elif one is not None and not any(tag.get("Key") == _ASG_TAG for tag in one.get("Tags", ())):
-            # One tier of all instances of a service: `Placement` adds them up by their name.
-            found[arn.text] = (
-                Tier(name="EC2 instances", kind="EC2 instances", units="instances", zones=((zones[arn.id], 1),)),
-            )
+        if one is None:
+            if missing:
+                # It may be capacity in another zone than the others': no zone of its own, and no number.
+                found[arn.text] = (Tier(name=_ALONE, kind=_ALONE, units="instances", unplaced=(missing,)),)
+        elif any(tag.get("Key") == _ASG_TAG for tag in one.get("Tags", ())):
+            found[arn.text] = ()
+        elif isinstance(names, Unavailable):
+            found[arn.text] = names
+        else:
+            zones = [_zone(one, names)] if _state(one) == "running" else []
+            words, idle = f"{lane.label}, {INSTANCES.name}: an instance without its zone", f"{arn.id} is {_state(one)}"
+            # One tier of all instances of a service: `_merged` adds them up by their name.
+            found[arn.text] = (_tier(arn, _ALONE, "instances", zones, words, idle, _ALONE),)
     return found
 
 
@@ -186,26 +194,32 @@ class _Places:
         if kind in {"lambda", "alb"}:
             why = "a Lambda function" if kind == "lambda" else "another load balancer"
             return (Tier(name=arn.text, kind="target group", units="targets", by_design=f"its target is {why}"),)
-        ids = [str(one["Target"]["Id"]) for one in targets if one.get("TargetHealth", {}).get("State") == "healthy"]
-        if not ids and not targets:
-            # Without a target there is nothing that a load balancer sends requests to.
-            return (Tier(name=arn.text, kind="target group", units="targets"),)
-        zones = self._of_addresses(ids, group["VpcId"]) if kind == "ip" else self._of_instances(ids)
+        # Of two groups that a deployment swaps, one stands empty.
+        registered = [one for one in targets if one.get("TargetHealth", {}).get("State") != "draining"]
+        ids = [str(one["Target"]["Id"]) for one in registered if one.get("TargetHealth", {}).get("State") == "healthy"]
+        zones = self._of_addresses(ids, group) if kind == "ip" else self._of_instances(ids)
         if isinstance(zones, Unavailable):
             return zones
         words = f"{self._lane.label}: the zone of a {kind} target is not known"
-        return (_tier(arn, "target group", "targets", zones, words),)
+        idle = "" if registered else "no target is registered"
+        return (_tier(arn, "target group", "targets", zones, words, idle),)
 
-    def _of_instances(self, ids: Iterable[str]) -> list[str | None] | Unavailable:
-        _, zones, missing = _zone_of_instances(self._lane)
-        wanted = [zones.get(one) or None for one in ids]
-        return missing if missing and None in wanted else wanted
+    def _of_instances(self, ids: Sequence[str]) -> list[str | None] | Unavailable:
+        if not ids:
+            return []
+        (known, missing), names = _instances_of(self._lane), zone_ids(self._lane)
+        if isinstance(names, Unavailable):
+            return names
+        if missing and not all(one in known for one in ids):
+            return missing
+        return [_zone(known.get(one, {}), names) for one in ids]
 
-    def _of_addresses(self, ids: Iterable[str], vpc: str) -> list[str | None] | Unavailable:
-        known = subnets(self._lane)
+    def _of_addresses(self, ids: Sequence[str], group: Item) -> list[str | None] | Unavailable:
+        known = subnets(self._lane) if ids else {}
         if isinstance(known, Unavailable):
             return known
-        return [subnet.zone if (subnet := subnet_of(one, vpc, known)) else None for one in ids]
+        places = (subnet_of(one, str(group.get("VpcId", "")), known) for one in ids)
+        return [place.zone if place else None for place in places]
 
 
 # --- what needs no capacity of its own -------------------------------------------------------------------------------
@@ -245,10 +259,11 @@ def _queues(_lane: Lane, arns: Sequence[Arn]) -> Read:
 
 def _merged(one: Tier, other: Tier) -> Tier:
     """Instances that stand alone add up to one tier; everything else is named by its ARN and was seen twice."""
-    if one.kind != "EC2 instances":
+    if one.kind != _ALONE:
         return one
     zones = [zone for zone, count in (*one.zones, *other.zones) for _ in range(count)]
-    return replace(one, zones=counted(zones))
+    idle = f"{one.idle}; {other.idle}" if one.idle and other.idle else ""
+    return replace(one, zones=counted(zones), unplaced=(*one.unplaced, *other.unplaced), idle=idle)
 
 
 PLACEMENT = Question(
@@ -266,4 +281,5 @@ PLACEMENT = Question(
     ),
     "tasks, instances, targets or functions",
     _merged,
+    gone=True,
 )

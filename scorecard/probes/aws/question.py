@@ -5,8 +5,9 @@
         ...
     ))
 
-A reader is given a lane and the ARNs of its kinds of all services there, and answers for each of them. What it does not
-answer for does not exist any more: tags outlive what carried them.
+A reader is given a lane and the ARNs of its kinds of all services there, and answers for each of them: with nothing
+where it exists and the question is not about it. What it does not answer for does not exist any more: tags outlive what
+carried them; of what a service's file names by its ARN that is an answer too, `Gone`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from scorecard.evidence import Absent, Answer, Evidence, Exhibit, Unavailable
-from scorecard.evidence.aws import Resource, Resources, Unseen
+from scorecard.evidence.aws import Gone, Resource, Resources, Unseen
 from scorecard.model import Cause, Service, ServiceKey
 from scorecard.probes import Upstream
 from scorecard.probes.aws.arns import Arn, read_arn
@@ -55,6 +56,8 @@ class Question:
     """What is asked about, for who has none: `load balancers`."""
     merge: Callable[[Item, Item], Item] | None = None
     """Makes one of two items of a name; the first stays unless given."""
+    gone: bool = False
+    """Whether its items say `Gone` of what a service's file names and AWS does not have."""
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -139,20 +142,10 @@ class QuestionProbe:
         exhibits: list[Exhibit] = []
         for resource in resources.resources:
             entry = read.get((resource.account, resource.region), {}).get(resource.name)
-            if entry is None:
-                continue
-            reader, found = entry
-            if isinstance(found, Unavailable):
-                items[resource.name] = Unseen(resource.name, found)
-                continue
-            for item in found:
-                known = items.get(item.name)
-                if known is None:
-                    items[item.name] = _claimed(item, resource)
-                    if not isinstance(item, Unseen) and len(exhibits) < _EXHIBITS:
-                        exhibits.append(_exhibit(item, resource, reader))
-                elif self.question.merge is not None and not isinstance(known, Unseen):
-                    items[item.name] = self.question.merge(known, item)
+            if entry is not None:
+                self._take(resource, *entry, items, exhibits)
+            elif self.question.gone and resource.declared and resource.kind in self.question.kinds:
+                items[resource.name] = Gone(resource.name)
         unlisted = tuple(one.why for one in resources.unlisted if one.kind in self.question.kinds)
         missing = (*resources.missing, *unlisted)
         if not items and not missing:
@@ -162,6 +155,26 @@ class QuestionProbe:
             items=tuple(items.values()), missing=missing, exhibits=tuple(exhibits)
         )
         return made
+
+    def _take(
+        self,
+        resource: Resource,
+        reader: Reader,
+        found: Sequence[Item] | Unavailable,
+        items: dict[str, Item],
+        exhibits: list[Exhibit],
+    ) -> None:
+        if isinstance(found, Unavailable):
+            items[resource.name] = Unseen(resource.name, found)
+            return
+        for item in found:
+            known = items.get(item.name)
+            if known is None:
+                items[item.name] = _claimed(item, resource)
+                if not isinstance(item, Unseen) and len(exhibits) < _EXHIBITS:
+                    exhibits.append(_exhibit(item, resource, reader))
+            elif self.question.merge is not None and not isinstance(known, Unseen):
+                items[item.name] = item if isinstance(item, Unseen) else self.question.merge(known, item)
 
 
 def _claimed(item: Item, resource: Resource) -> Item:

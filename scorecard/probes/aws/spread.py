@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from scorecard.evidence import Unavailable
 from scorecard.evidence.aws import Spread, Spreads, Unseen, WayOut, WaysOut
+from scorecard.model import Cause
 from scorecard.probes.aws.arns import Arn
-from scorecard.probes.aws.balancers import LOAD_BALANCERS
+from scorecard.probes.aws.balancers import LOAD_BALANCERS, classic
 from scorecard.probes.aws.calls import sweep
 from scorecard.probes.aws.lane import Item, Lane
 from scorecard.probes.aws.mapping import GROUPS
@@ -36,7 +37,7 @@ def _subnets_of(one: Item) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for part in lists for one in part))
 
 
-def _spread(lane: Lane, known: Known, kind: str, desired: str) -> Read:
+def _spread(lane: Lane, known: Known, kind: str, desired: str, least: str = "") -> Read:
     found: dict[str, Sequence[Spread] | Unavailable] = {}
     for name, one in known.items():
         if isinstance(one, Unavailable):
@@ -44,19 +45,30 @@ def _spread(lane: Lane, known: Known, kind: str, desired: str) -> Read:
             continue
         ids = _subnets_of(one)
         if not ids and not desired:
+            found[name] = ()
             continue
         where: Mapping[str, Subnet] | Unavailable = subnets(lane) if ids else {}
         if isinstance(where, Unavailable):
             found[name] = where
         else:
-            number = one.get(desired) if desired else None
-            found[name] = (Spread(name=name, kind=kind, zones=zones_of(ids, where), desired=number, placed=bool(ids)),)
+            found[name] = (
+                Spread(
+                    name=name,
+                    kind=kind,
+                    zones=zones_of(ids, where),
+                    desired=one.get(desired) if desired else None,
+                    least=one.get(least) if least else None,
+                    placed=bool(ids),
+                ),
+            )
     return found
 
 
 def _balancers(lane: Lane, arns: Sequence[Arn]) -> Read:
-    found: dict[str, Sequence[Spread] | Unavailable] = {}
+    found: dict[str, Sequence[Spread] | Unavailable] = {arn.text: why for arn in arns if (why := classic(arn))}
     for name, one in by_arn(lane, arns, LOAD_BALANCERS, "LoadBalancerArn").items():
+        if name in found:
+            continue
         where = subnets(lane)
         if isinstance(one, Unavailable) or isinstance(where, Unavailable):
             found[name] = one if isinstance(one, Unavailable) else where  # type: ignore[assignment] # one of the two
@@ -77,7 +89,7 @@ SPREADS = Question(
         ),
         Reader(
             ("autoscaling:autoScalingGroup",),
-            lambda lane, arns: _spread(lane, _groups(lane, arns), "Auto Scaling group", "MinSize"),
+            lambda lane, arns: _spread(lane, _groups(lane, arns), "Auto Scaling group", "DesiredCapacity", "MinSize"),
             (GROUPS, SUBNETS),
         ),
         Reader(
@@ -99,8 +111,9 @@ def _ways(lane: Lane, known: Known) -> Read:
     for name, one in known.items():
         if isinstance(one, Unavailable):
             found[name] = one
-        elif ids := _subnets_of(one):
-            found[name] = _ways_out(lane, ids)
+        else:
+            ids = _subnets_of(one)
+            found[name] = _ways_out(lane, ids) if ids else ()
     return found
 
 
@@ -114,22 +127,28 @@ def _ways_out(lane: Lane, ids: Sequence[str]) -> Sequence[WayOut | Unseen] | Una
     return [_way(where[one], where, tables.items, nats) for one in ids if one in where]
 
 
-def _way(subnet: Subnet, where: Mapping[str, Subnet], tables: Sequence[Item], nats: Mapping[str, Item]) -> WayOut:
+def _way(
+    subnet: Subnet, where: Mapping[str, Subnet], tables: Sequence[Item], nats: Mapping[str, Item]
+) -> WayOut | Unseen:
     own = [t for t in tables if any(a.get("SubnetId") == subnet.id for a in t.get("Associations", ()))]
     main = [t for t in tables if t.get("VpcId") == subnet.vpc and any(a.get("Main") for a in t.get("Associations", ()))]
-    routes = [route for table in (own or main)[:1] for route in table.get("Routes", ())]
-    gateway = next(
-        (
-            str(r["NatGatewayId"])
-            for r in routes
-            if r.get("NatGatewayId") and r.get("DestinationCidrBlock") == "0.0.0.0/0"
-        ),
-        "",
-    )
+    if not own and not main:
+        return Unseen(subnet.id, Unavailable(Cause.NO_DATA, f"the route table of {subnet.id} is not listed"))
+    routes = [route for route in (own or main)[0].get("Routes", ()) if route.get("DestinationCidrBlock") == "0.0.0.0/0"]
+    route: Item = next((one for one in routes if one.get("NatGatewayId")), {})
+    gateway = str(route.get("NatGatewayId", ""))
     nat = nats.get(gateway, {})
     home = where.get(str(nat.get("SubnetId", "")))
-    zones = {home.zone} if home else set()
-    return WayOut(name=subnet.id, zone=subnet.zone, gateway=gateway, gateway_zones=tuple(sorted(zones)))
+    regional = nat.get("AvailabilityMode") == "regional"
+    # Who shares another account's VPC sees its routes, and not its gateways.
+    if gateway and route.get("State") != "blackhole" and not home and not regional:
+        words = f"{gateway}, through which {subnet.id} leaves, is not listed with a subnet"
+        return Unseen(subnet.id, Unavailable(Cause.NO_DATA, words))
+    lost = route.get("State") == "blackhole" or nat.get("State") in {"failed", "deleting", "deleted"}
+    zones = () if lost or not home else (home.zone,)
+    return WayOut(
+        name=subnet.id, zone=subnet.zone, gateway=gateway, gateway_zones=zones, regional=regional and not lost
+    )
 
 
 WAYS_OUT = Question(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from scorecard.evidence import Unavailable
 from scorecard.evidence.aws import Standby, Standbys
@@ -44,9 +45,6 @@ def _databases(lane: Lane, arns: Sequence[Arn]) -> Read:
         elif one.get("DBClusterIdentifier"):
             why = f"a member of the cluster {one['DBClusterIdentifier']}, whose members stand in for one another"
             found[name] = _members(lane, name, one, names, why)
-        elif one.get("ReadReplicaSourceDBInstanceIdentifier"):
-            source = one["ReadReplicaSourceDBInstanceIdentifier"]
-            found[name] = (_by_design(name, "rds:db", f"a read replica of {source}, which is what needs a standby"),)
         else:
             found[name] = (_database(name, one, names),)
     return found
@@ -59,7 +57,9 @@ def _database(name: str, one: Item, names: Names) -> Standby:
     multi = bool(one.get("MultiAZ"))
     # The pair where AWS names it; else where the subnet group lets a standby be.
     zones = _ids([here, there] if there else possible if multi else [here], names)
-    return _standby(name, "rds:db", zones, f"MultiAZ is {'on' if multi else 'off'}", automatic=multi)
+    source = str(one.get("ReadReplicaSourceDBInstanceIdentifier") or "")
+    seen = _standby(name, "rds:db", zones, f"MultiAZ is {'on' if multi else 'off'}", automatic=multi)
+    return replace(seen, replica_of=source)
 
 
 def _members(lane: Lane, name: str, one: Item, names: Names, why: str) -> Sequence[Standby] | Unavailable:
@@ -104,37 +104,55 @@ def _replication_groups(lane: Lane, arns: Sequence[Arn]) -> Read:
     for name, one in known.items():
         if isinstance(one, Unavailable) or isinstance(names, Unavailable):
             found[name] = one if isinstance(one, Unavailable) else names  # type: ignore[assignment] # one of the two
-            continue
-        failover = str(one.get("AutomaticFailover", "disabled"))
-        shards = [
-            _ids((node.get("PreferredAvailabilityZone") for node in shard.get("NodeGroupMembers", ())), names)
-            for shard in one.get("NodeGroups", ())
-        ]
-        # Every shard holds data of its own: the one with the fewest zones decides.
-        zones = min(shards, key=len, default=())
-        words = f"automatic failover is {failover}, {len(shards)} shards"
-        found[name] = (
-            _standby(name, "elasticache:replicationgroup", zones, words, automatic=failover in {"enabled", "enabling"}),
-        )
+        else:
+            found[name] = (_replication_group(name, "elasticache:replicationgroup", one, names),)
     return found
 
 
+def _replication_group(name: str, kind: str, one: Item, names: Names) -> Standby:
+    failover = str(one.get("AutomaticFailover", "disabled"))
+    shards = [
+        _ids((node.get("PreferredAvailabilityZone") for node in shard.get("NodeGroupMembers", ())), names)
+        for shard in one.get("NodeGroups", ())
+    ]
+    # Every shard holds data of its own: the one with the fewest zones decides.
+    zones = min(shards, key=len, default=())
+    words = f"automatic failover is {failover}, {len(shards)} shard{'' if len(shards) == 1 else 's'}"
+    return _standby(name, kind, zones, words, automatic=failover in {"enabled", "enabling"})
+
+
 def _cache_clusters(lane: Lane, arns: Sequence[Arn]) -> Read:
-    """A cluster that stands alone; a member of a replication group is left to the group."""
+    """A cluster that stands alone; a node of a replication group is judged as its group is."""
     known, names = stores.cache_clusters(lane, arns), zone_ids(lane)
     found: dict[str, Sequence[Standby] | Unavailable] = {}
     for name, one in known.items():
         if isinstance(one, Unavailable) or isinstance(names, Unavailable):
             found[name] = one if isinstance(one, Unavailable) else names  # type: ignore[assignment] # one of the two
         elif one.get("ReplicationGroupId"):
-            why = f"a node of the replication group {one['ReplicationGroupId']}, which is what fails over"
-            found[name] = (_by_design(name, "elasticache:cluster", why),)
+            found[name] = _node(lane, name, str(one["ReplicationGroupId"]), names)
         else:
             nodes = one.get("CacheNodes", ())
             zones = _ids((node.get("CustomerAvailabilityZone") for node in nodes), names)
             words = f"{one.get('Engine', '')} without a replication group, {len(nodes)} nodes: nothing takes over"
             found[name] = (_standby(name, "elasticache:cluster", zones, words.strip(), automatic=False),)
     return found
+
+
+def _node(lane: Lane, name: str, group: str, names: Names) -> Sequence[Standby] | Unavailable:
+    swept = lane.all(stores.REPLICATION_GROUPS)
+    one = next((one for one in swept.items if one.get("ReplicationGroupId") == group), None)
+    if one is None:
+        return swept.missing or ()
+    seen = _replication_group(name, "elasticache:cluster", one, names)
+    return (replace(seen, words=f"a node of the replication group {group}: {seen.words}"),)
+
+
+def _serverless_caches(lane: Lane, arns: Sequence[Arn]) -> Read:
+    why = "a serverless cache keeps its data in several zones of its region"
+    return {
+        name: one if isinstance(one, Unavailable) else (_by_design(name, "elasticache:serverlesscache", why),)
+        for name, one in stores.serverless_caches(lane, arns).items()
+    }
 
 
 def _domains(lane: Lane, arns: Sequence[Arn]) -> Read:
@@ -156,16 +174,30 @@ def _domains(lane: Lane, arns: Sequence[Arn]) -> Read:
 
 
 def _file_systems(lane: Lane, arns: Sequence[Arn]) -> Read:
+    """A regional one keeps its files in several zones; it is reached where it has mount targets."""
+    kind, known = "elasticfilesystem:file-system", stores.file_systems(lane, arns)
+    regional = [
+        str(one["FileSystemId"])
+        for one in known.values()
+        if not isinstance(one, Unavailable) and not one.get("AvailabilityZoneId")
+    ]
+    targets = lane.one(stores.MOUNT_TARGETS, regional)
     found: dict[str, Sequence[Standby] | Unavailable] = {}
-    for name, one in stores.file_systems(lane, arns).items():
+    for name, one in known.items():
         if isinstance(one, Unavailable):
             found[name] = one
         elif zone := one.get("AvailabilityZoneId"):
-            words = "a One Zone file system"
-            found[name] = (_standby(name, "elasticfilesystem:file-system", (str(zone),), words, automatic=False),)
+            found[name] = (_standby(name, kind, (str(zone),), "a One Zone file system", automatic=False),)
         else:
-            why = "a regional file system keeps its files in several zones"
-            found[name] = (_by_design(name, "elasticfilesystem:file-system", why),)
+            swept = targets[str(one["FileSystemId"])]
+            reached = tuple(sorted({str(t["AvailabilityZoneId"]) for t in swept.items if t.get("AvailabilityZoneId")}))
+            words = f"a regional file system with mount targets in {', '.join(reached) or 'no zone'}"
+            if swept.missing:
+                found[name] = swept.missing
+            elif reached:
+                found[name] = (_standby(name, kind, reached, words, automatic=True),)
+            else:
+                found[name] = (_by_design(name, kind, words),)
     return found
 
 
@@ -190,11 +222,13 @@ STANDBYS = Question(
         Reader(("rds:db",), _databases, (stores.DB_INSTANCES, ZONES)),
         Reader(("rds:cluster",), _clusters, (stores.DB_CLUSTERS, stores.DB_INSTANCES, ZONES)),
         Reader(("elasticache:replicationgroup",), _replication_groups, (stores.REPLICATION_GROUPS, ZONES)),
-        Reader(("elasticache:cluster",), _cache_clusters, (stores.CACHE_CLUSTERS, ZONES)),
+        Reader(("elasticache:cluster",), _cache_clusters, (stores.CACHE_CLUSTERS, stores.REPLICATION_GROUPS, ZONES)),
+        Reader(("elasticache:serverlesscache",), _serverless_caches, (stores.SERVERLESS_CACHES,)),
         Reader(("es:domain",), _domains, (stores.DOMAINS, ZONES)),
-        Reader(("elasticfilesystem:file-system",), _file_systems, (stores.FILE_SYSTEMS,)),
+        Reader(("elasticfilesystem:file-system",), _file_systems, (stores.FILE_SYSTEMS, stores.MOUNT_TARGETS)),
         Reader(("dynamodb:table",), _tables, (stores.TABLE,)),
         Reader(("s3",), _buckets, ()),
     ),
     "databases, caches or file systems",
+    gone=True,
 )

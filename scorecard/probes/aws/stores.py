@@ -16,6 +16,10 @@ VOLUMES = sweep("ec2", "DescribeVolumes", "Volumes", MaxResults=500)
 FILE_SYSTEMS = sweep("efs", "DescribeFileSystems", "FileSystems", MaxItems=100)
 REPLICATION_GROUPS = sweep("elasticache", "DescribeReplicationGroups", "ReplicationGroups", MaxRecords=100)
 CACHE_CLUSTERS = sweep("elasticache", "DescribeCacheClusters", "CacheClusters", MaxRecords=100, ShowCacheNodeInfo=True)
+SERVERLESS_CACHES = sweep("elasticache", "DescribeServerlessCaches", "ServerlessCaches", MaxResults=100)
+MOUNT_TARGETS = single(
+    "efs", "DescribeMountTargets", "FileSystemId", "MountTargets", nothing={"FileSystemNotFound"}, MaxItems=100
+)
 DOMAINS = batch("opensearch", "DescribeDomains", "DomainStatusList", "DomainNames", 5)
 
 Known = Mapping[str, Item | Unavailable]
@@ -48,6 +52,11 @@ def replication_groups(lane: Lane, arns: Sequence[Arn]) -> Known:
 def cache_clusters(lane: Lane, arns: Sequence[Arn]) -> Known:
     """ElastiCache clusters: Memcached, and the members of replication groups."""
     return by_arn(lane, arns, CACHE_CLUSTERS, "ARN")
+
+
+def serverless_caches(lane: Lane, arns: Sequence[Arn]) -> Known:
+    """ElastiCache serverless caches."""
+    return by_arn(lane, arns, SERVERLESS_CACHES, "ARN")
 
 
 def file_systems(lane: Lane, arns: Sequence[Arn]) -> Known:
