@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,7 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from scorecard.check import Check, Row
 from scorecard.checklist import Checklist, ChecklistRow, default_required
+from scorecard.json_schema import known_keys
 from scorecard.model import Category, Duration, Requirement, Risk, ServiceType
+from scorecard.problems import Problem, dotted, nearest
 from scorecard.strict_yaml import Document, YamlError, load
 
 
@@ -193,6 +195,7 @@ def read_checklist(text: str, name: str, rows: Mapping[str, Row]) -> Checklist:
     if unknown_rows:
         raise RegistryError(
             f"{_place(read, name, ('required_rows',))}: {unknown_rows[0]} is not a row of this checklist"
+            f"{_meant(unknown_rows[0], ids)}"
         )
     return Checklist(
         name=file.name,
@@ -235,6 +238,7 @@ def _limits(row: Row, entry: RowEntry, place: str) -> object:
         if threshold not in known:
             raise RegistryError(
                 f"{place}: row {entry.id} has no threshold {threshold}; it has {', '.join(sorted(known))}"
+                f"{_meant(threshold, known)}"
             )
     try:
         return TypeAdapter(row.limits).validate_python(entry.thresholds)
@@ -281,11 +285,28 @@ def _digest(text: str, rows: tuple[ChecklistRow, ...]) -> str:
     return "sha256:" + hashlib.sha256("\n".join([text, *rules]).encode()).hexdigest()
 
 
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = nearest(word, known)
+    return f"; did you mean `{near}`?" if near else ""
+
+
 def _place(read: Document, name: str, path: tuple[str | int, ...]) -> str:
-    line, _column = read.position(path)
-    return f"{name}:{line}"
+    return "{}:{}".format(*_position(read, name, path))
 
 
 def _problem(read: Document, name: str, entry: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     path = tuple(entry["loc"])
-    return f"{_place(read, name, path)}: {'.'.join(map(str, path))}: {entry['msg']}"
+    message, near = str(entry["msg"]), ""
+    if entry["type"] == "extra_forbidden":
+        message, near = "unknown key", nearest(str(path[-1]), known_keys(_schema(), path[:-1]))
+    return str(Problem(*_position(read, name, path), dotted(path), message, near))
+
+
+@cache
+def _schema() -> Mapping[str, Any]:
+    return ChecklistFile.model_json_schema()
+
+
+def _position(read: Document, name: str, path: tuple[str | int, ...]) -> tuple[str, int]:
+    line, _column = read.position(path)
+    return name, line

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from scorecard.api import parameters, schemas, shown
 from scorecard.api.operations import Call, Reply, operation
-from scorecard.api.problems import problem
+from scorecard.api.problems import bad_cursor, problem
 
 
 @operation(
@@ -150,7 +150,7 @@ def _page(found: Sequence[T], name: Callable[[T], str], query: parameters.ListPa
     """The items after the one that the cursor names, and the cursor of the following page; empty on the last."""
     names = [name(item) for item in found]
     if query.after and query.after not in names:
-        raise problem("not-found", f"{query.after[:80]} is not a cursor of this list")
+        raise bad_cursor(query.after)
     start = names.index(query.after) + 1 if query.after else 0
     page = found[start : start + query.limit]
     more = start + query.limit < len(found)

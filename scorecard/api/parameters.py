@@ -78,7 +78,7 @@ class ScorecardParameters(OnChecklist):
     """For the scorecard document."""
 
     at: At | None = None
-    """Any past instant; now unless given. A future one is taken as now."""
+    """Any past instant; now unless given. More than a minute in the future is refused."""
 
 
 class HistoryParameters(OnChecklist):

@@ -81,6 +81,12 @@ def invalid(place: str, error: ValidationError) -> Problem:
     return Problem("invalid", f"{'.'.join(map(str, loc))}: {message}", found)
 
 
+def bad_cursor(cursor: str) -> Problem:
+    """A cursor that no page of the list gave."""
+    words = f"{cursor[:80]!a} is not a cursor of this list; take `next` of the page before, or none for the first page"
+    return Problem("invalid", f"query.after: {words}", ((("query", "after"), words),))
+
+
 def _said(kind: str, message: str) -> str:
     return "unknown parameter" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
 

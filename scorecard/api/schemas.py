@@ -43,7 +43,7 @@ class ServiceItem(Shape):
     coverage: ScoreValue | None
     level: Level
     verdict: Verdict | None
-    """The gate's; null where it asks another checklist, or nothing was measured."""
+    """The gate's, on the checklist that it asks, whichever is listed; null where nothing was measured."""
     exempt_rows: int
     taken_at: Instant | None
     stale: bool
@@ -116,6 +116,8 @@ class DayItem(Shape):
     score_upper: ScoreValue | None
     coverage: ScoreValue | None
     level: Level
+    simulated: bool
+    """The demo made it up: nothing was measured, and there is no document of that day."""
 
 
 class History(Shape):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from scorecard.api import parameters, schemas, shown
 from scorecard.api.operations import Call, Reply, operation
-from scorecard.api.problems import Problem, problem
+from scorecard.api.problems import Problem, bad_cursor, problem
 from scorecard.checklist import Checklist
 from scorecard.document import Document
 from scorecard.gate import cannot_tell
 from scorecard.model import Service, ServiceKey
-from scorecard.store import QueryError
+from scorecard.store.lists import CursorError, QueryError
 
+_SKEW = timedelta(minutes=1)
+"""What a caller's clock may be ahead of ours; such an instant is taken as now."""
 _CHANGES = 1000
 """Transitions that a comparison lists at most."""
 
@@ -38,6 +40,8 @@ def list_services(call: Call[parameters.ServicesParameters]) -> Reply:
         raise problem("not-found", f"checklist {checklist} has no row {asked.row}")
     try:
         page = call.deps.store.summaries(asked.as_query(checklist), call.now)
+    except CursorError as error:
+        raise bad_cursor(asked.after) from error
     except QueryError as error:
         raise problem("not-found", str(error)) from error
     body = schemas.ServicePage(
@@ -118,8 +122,8 @@ def get_diff(call: Call[parameters.DiffParameters]) -> schemas.Difference:
         {
             "service": service.name,
             "environment": service.environment,
-            "from": _side(before, first),
-            "to": _side(after, last),
+            "from": {**_side(before, first), "verdict": _verdict(call, service, before, first)},
+            "to": {**_side(after, last), "verdict": _verdict(call, service, after, last)},
             "rows": _rows_that_differ(before, after),
             "changes": [shown.change(found) for found in changes],
         }
@@ -209,31 +213,51 @@ def _checklist_of(call: Call[Any], service: Service) -> Checklist:
 
 
 def _document(call: Call[Any], service: Service, checklist: Checklist, at: datetime | None) -> Document:
+    if at is not None and at > call.now + _SKEW:
+        words = f"{at:%Y-%m-%dT%H:%M:%SZ} is in the future: now is {call.now:%Y-%m-%dT%H:%M:%SZ}"
+        raise problem("invalid", f"query.at: {words}", errors=((("query", "at"), words),))
     past = at if at is not None and at < call.now else None
     found = call.deps.store.document(service.key, checklist.name, call.now, past)
     if found is None:
         raise problem(
             "not-found",
-            f"{service.key} had not been measured on {checklist.name} by {past or call.now:%Y-%m-%d %H:%M} UTC",
+            f"{service.key} had not been measured on {checklist.name} by {past or call.now:%Y-%m-%d %H:%M} UTC"
+            f"{_simulated(call, service, checklist, past)}",
         )
     return found
+
+
+def _simulated(call: Call[Any], service: Service, checklist: Checklist, past: datetime | None) -> str:
+    """What to add where the demo made up a score for that day."""
+    if past is None:
+        return ""
+    back = (call.now.date() - past.date()).days + 1
+    days = call.deps.store.history([service.key], checklist.name, back, call.now)[service.key]
+    made_up = any(day.simulated and day.day == past.date() for day in days)
+    return "; the demo made up the score of that day, and a simulated day has no document" if made_up else ""
 
 
 def _number(cursor: str) -> int | None:
     if not cursor:
         return None
-    if not cursor.isdecimal() or len(cursor) > 18:  # noqa: PLR2004 - what a database's integer holds
-        raise problem("not-found", f"{cursor[:40]} is not a cursor of this list")
+    if not (cursor.isascii() and cursor.isdecimal()) or len(cursor) > 18:  # noqa: PLR2004 - what a database's integer holds
+        raise bad_cursor(cursor)
     return int(cursor)
 
 
 def _side(document: Document, at: datetime) -> dict[str, Any]:
-    gate = document["gate"]
-    return {
-        "at": at,
-        **{name: document[name] for name in ("score", "score_upper", "coverage", "level", "checklist")},
-        "verdict": gate["verdict"] if gate else None,
-    }
+    return {"at": at, **{name: document[name] for name in ("score", "score_upper", "coverage", "level", "checklist")}}
+
+
+def _verdict(call: Call[Any], service: Service, shown_one: Document, at: datetime) -> str | None:
+    """The gate's verdict at an instant, on the checklist that the gate asks; None where that was not measured."""
+    store = call.deps.store
+    gate = shown_one["gate"]
+    asks = store.policy(service.tier).checklist
+    if gate is None and asks in store.checklists and asks != shown_one["checklist"]["name"]:
+        other = store.document(service.key, asks, call.now, at if at < call.now else None)
+        gate = other["gate"] if other else None
+    return str(gate["verdict"]) if gate else None
 
 
 def _rows_that_differ(before: Document, after: Document) -> list[dict[str, Any]]:

@@ -76,6 +76,7 @@ def day(found: DayScore) -> schemas.DayItem:
         score_upper=found.score_upper,
         coverage=found.coverage,
         level=found.level,
+        simulated=found.simulated,
     )
 
 

@@ -71,7 +71,9 @@ def page(pages: Pages, name: str) -> Response:
     store, key = pages.deps.store, asked.service.key
     doc = store.document(key, asked.checklist.name, pages.now, asked.at)
     if doc is None:
-        return _render(pages, asked, "unmeasured.html", status=404 if asked.at else 200)
+        days = store.history([key], asked.checklist.name, _DAYS, pages.now).get(key, ())
+        simulated = asked.at is not None and any(day.simulated and day.day == asked.at.date() for day in days)
+        return _render(pages, asked, "unmeasured.html", status=404 if asked.at else 200, simulated=simulated)
     rows = shown(doc, asked.checklist)
     history = store.history([key], asked.checklist.name, _DAYS, pages.now).get(key, ())
     before = request.args.get("before", "")

@@ -122,6 +122,7 @@ class Documents:
                             score_upper=row.score_upper,
                             coverage=row.coverage,
                             level=Level(row.level),
+                            simulated=row.demo,
                         )
                     )
         return {key: tuple(found.get(key, ())) for key in keys}

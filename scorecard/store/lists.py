@@ -64,6 +64,10 @@ class QueryError(ValueError):
     """A filter, sort or cursor that is none; the message names it."""
 
 
+class CursorError(QueryError):
+    """A cursor that no page of the list gave."""
+
+
 class Lists(Standings):
     """The part of the store that tells of many services at once."""
 
@@ -95,7 +99,7 @@ class Lists(Standings):
             ranked = ranked.order_by(order.desc() if descending else order, service.c.name, service.c.environment)
             total = connection.scalar(base.with_only_columns(func.count())) or 0
             rows = list(connection.execute(ranked.limit(limit + 1)))
-            items = self._to_summaries(connection, checklist, rows[:limit], now)
+            items = self._to_summaries(connection, checklist, rows[:limit], sums, now)
         cursor = _cursor(rows[limit - 1]) if len(rows) > limit else ""
         return Page(items, cursor, total)
 
@@ -105,10 +109,11 @@ class Lists(Standings):
         if not (storable(key.name) and storable(key.environment)):
             return None
         with self.db.read() as connection:
-            listed = self._listed(found, Query(checklist=checklist), self.sums(connection, now), now)
+            sums = self.sums(connection, now)
+            listed = self._listed(found, Query(checklist=checklist), sums, now)
             query = listed.where(service.c.name == key.name, service.c.environment == key.environment)
             rows = list(connection.execute(query))
-            return self._to_summaries(connection, found, rows, now)[0] if rows else None
+            return self._to_summaries(connection, found, rows, sums, now)[0] if rows else None
 
     def fleet(self, checklist: str, now: datetime) -> Fleet:
         """The overview of production services; at most a few seconds old."""
@@ -209,7 +214,7 @@ class Lists(Standings):
         return orders[name], descending
 
     def _to_summaries(
-        self, connection: Connection, checklist: Checklist, rows: Sequence[Any], now: datetime
+        self, connection: Connection, checklist: Checklist, rows: Sequence[Any], sums: FromClause, now: datetime
     ) -> tuple[Summary, ...]:
         ids = [row.id for row in rows]
         taken: dict[int, datetime] = {}
@@ -221,7 +226,29 @@ class Lists(Standings):
             taken |= dict(tuple(row) for row in connection.execute(query.group_by(observation.c.service_id)))
             old = select(service.c.id).where(service.c.id.in_(part), _stale(now))
             stale |= set(connection.scalars(old))
-        return tuple(to_summary(row, checklist, taken.get(row.id), stale=row.id in stale) for row in rows)
+        elsewhere = self._verdicts_elsewhere(connection, checklist, rows, sums)
+        return tuple(
+            to_summary(row, checklist, taken.get(row.id), stale=row.id in stale, elsewhere=elsewhere.get(row.id, ""))
+            for row in rows
+        )
+
+    def _verdicts_elsewhere(
+        self, connection: Connection, checklist: Checklist, rows: Sequence[Any], sums: FromClause
+    ) -> dict[int, str]:
+        """The verdict of the gate by service, where the gate asks another checklist than the one listed."""
+        asked: dict[str, list[int]] = {}
+        for row in rows:
+            gate = self.policies.of(row.tier).checklist
+            if gate != checklist.name:
+                asked.setdefault(gate, []).append(row.id)
+        found: dict[int, str] = {}
+        for gate, ids in asked.items():
+            for part in chunks(ids):
+                query = select(sums.c.service_id, sums.c.verdict).where(
+                    sums.c.checklist == gate, sums.c.service_id.in_(part)
+                )
+                found |= dict(tuple(row) for row in connection.execute(query))
+        return found
 
     # --- the fleet ---------------------------------------------------------------------------------------------------
 
@@ -378,7 +405,7 @@ def _measured(now: datetime) -> Any:  # noqa: ANN401 - an SQL condition
 
 
 def _after(order: Any, cursor: str, *, descending: bool) -> Any:  # noqa: ANN401 - SQL expressions
-    refused = QueryError(f"after: {cursor!r} is not a cursor of this list")
+    refused = CursorError(f"after: {cursor!r} is not a cursor of this list")
     try:
         rank, name, environment = _CURSOR.validate_json(base64.urlsafe_b64decode(cursor.encode() + b"=="))
     except (ValueError, TypeError) as error:
@@ -408,8 +435,16 @@ def _cursor(row: Any) -> str:  # noqa: ANN401 - a result row
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def to_summary(row: Any, checklist: Checklist, taken_at: datetime | None, *, stale: bool) -> Summary:  # noqa: ANN401 - a result row
-    """A joined row of `service` and `summary` as a value."""
+def to_summary(
+    row: Any,  # noqa: ANN401 - a result row
+    checklist: Checklist,
+    taken_at: datetime | None,
+    *,
+    stale: bool,
+    elsewhere: str = "",
+) -> Summary:
+    """A joined row of `service` and `summary` as a value; `elsewhere` is the verdict on the gate's own checklist."""
+    verdict = elsewhere or row.verdict
     measured = row.rows is not None
     statuses = tuple(
         (entry.id, LETTER_STATUSES[letter]) for entry, letter in zip(checklist.rows, row.rows or "", strict=False)
@@ -427,7 +462,7 @@ def to_summary(row: Any, checklist: Checklist, taken_at: datetime | None, *, sta
         verified_only=row.verified_only,
         level=Level(row.level) if measured else Level.UNKNOWN,
         exempt_rows=row.exempt_rows if measured else 0,
-        verdict=Verdict(row.verdict) if row.verdict else None,
+        verdict=Verdict(verdict) if verdict else None,
         rows=statuses,
         taken_at=taken_at,
         stale=stale,

@@ -92,6 +92,8 @@ class DayScore:
     score_upper: float | None
     coverage: float | None
     level: Level
+    simulated: bool = False
+    """The demo made it up: nothing was measured, and there is no document of that day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from scorecard.model import Lifecycle, Service, ServiceKey
+from scorecard.model import Level, Lifecycle, Service, ServiceKey
+from scorecard.store.views import DayScore
 from tests.api.estate import LEDGER, NOW, PAYMENTS, Estate, control, endpoints
 
 
@@ -98,9 +99,58 @@ def test_a_parameter_that_is_none_is_refused_with_its_place(measured: Estate, qu
     assert answer.json["errors"][0]["loc"] == ["query", loc]
 
 
-@pytest.mark.parametrize("query", ["checklist=no-such", "row=no-such-row", "after=xyz"])
+@pytest.mark.parametrize("query", ["checklist=no-such", "row=no-such-row"])
 def test_a_filter_that_names_nothing_is_not_found(measured: Estate, query: str) -> None:
     assert measured.client().get(f"/api/v1/services?{query}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/api/v1/services?after=xyz",
+        "/api/v1/services?after=WzEuMF0",
+        "/api/v1/services/payments/history?after=xyz",
+        "/api/v1/rows?after=no-such-row",
+        "/api/v1/checklists?after=x",
+    ],
+)
+def test_a_cursor_that_no_page_gave_is_refused_with_its_place(measured: Estate, address: str) -> None:
+    answer = measured.client().get(address)
+
+    assert answer.status_code == 422, answer.text
+    assert answer.json["errors"][0]["loc"] == ["query", "after"]
+    assert "is not a cursor of this list" in answer.json["detail"]
+
+
+def test_a_service_listed_on_another_checklist_has_the_verdict_of_the_gate_s_own(measured: Estate) -> None:
+    client = measured.client()
+
+    listed = client.get("/api/v1/services?checklist=delivery-practices&q=payments").json["items"][0]
+    assert listed["checklist"] == "delivery-practices"
+    assert listed["verdict"] == client.get("/api/v1/services/payments/gate").json["verdict"] == "cannot-tell"
+    [never] = client.get("/api/v1/services?checklist=delivery-practices&q=ledger").json["items"]
+    assert never["verdict"] is None
+    now = {"checklist": "delivery-practices", "from": measured.now.isoformat()}
+    difference = client.get("/api/v1/services/payments/diff", query_string=now).json
+    assert difference["to"]["checklist"]["name"] == "delivery-practices"
+    assert (difference["from"]["verdict"], difference["to"]["verdict"]) == ("cannot-tell", "cannot-tell")
+
+
+def test_days_that_the_demo_made_up_are_marked_and_have_no_document(estate: Estate) -> None:
+    demo = Service(name="demo", origin="demo")
+    estate.sync(demo)
+    then = estate.now - timedelta(days=5)
+    made_up = DayScore(day=then.date(), score=50.0, score_upper=60.0, coverage=70.0, level=Level.NOT_READY)
+    estate.store.seed(demo.key, "production-readiness", [made_up], [])
+    client = estate.client()
+
+    days = client.get("/api/v1/services/demo/history").json["days"]
+    assert [(each["day"], each["simulated"]) for each in days] == [(str(then.date()), True)]
+    answer = client.get("/api/v1/services/demo/scorecard", query_string={"at": then.isoformat()})
+    assert answer.status_code == 404
+    assert "a simulated day has no document" in answer.json["detail"]
+    other = client.get("/api/v1/services/demo/scorecard", query_string={"at": (then - timedelta(days=9)).isoformat()})
+    assert "simulated" not in other.json["detail"]
 
 
 def test_pages_follow_one_another_without_a_gap_or_a_double(estate: Estate) -> None:
@@ -151,14 +201,19 @@ def test_a_past_instant_is_answered_as_it_was(measured: Estate) -> None:
     assert past["score"] == 11.3
 
 
-def test_an_instant_before_the_first_measurement_and_one_in_the_future(measured: Estate) -> None:
+def test_an_instant_before_the_first_measurement_is_not_found_and_one_in_the_future_refused(measured: Estate) -> None:
     client = measured.client()
+    soon = (measured.now + timedelta(seconds=30)).isoformat()
 
     early = client.get("/api/v1/services/payments/scorecard?at=2020-01-01T00:00:00Z")
     late = client.get("/api/v1/services/payments/scorecard?at=2100-01-01T00:00:00%2B10:00")
     assert early.status_code == 404
     assert "had not been measured" in early.json["detail"]
-    assert late.json == client.get("/api/v1/services/payments/scorecard").json
+    assert late.status_code == 422
+    assert late.json["errors"][0]["loc"] == ["query", "at"]
+    assert late.json["detail"].startswith("query.at: 2099-12-31T14:00:00Z is in the future: now is 2026-")
+    near = client.get("/api/v1/services/payments/scorecard", query_string={"at": soon}).json
+    assert near == client.get("/api/v1/services/payments/scorecard").json, "a caller's clock may be ahead a little"
 
 
 @pytest.mark.parametrize("at", ["yesterday", "1700000000", "2026-11-23", "2026-11-23T12:00:00"])

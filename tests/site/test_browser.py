@@ -42,6 +42,7 @@ PAGES = {
     "service in the past": "/services/payments?at=2026-11-23T12:01:30Z",
     "service, new": "/services/newcomer",
     "no such service": "/services/paymets",
+    "how the API is used": "/api/docs",
     "rows": "/rows",
     "row": "/rows/health-endpoints",
     "row, not measured": "/rows/multi-az",

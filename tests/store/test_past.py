@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -140,7 +141,7 @@ def test_seeded_history_is_marked_for_ever_and_is_no_past_document(fleet: Fleet)
 
     changes = fleet.store.changes(checklist="main", until=before)
     assert [(each.message, each.demo) for each in changes] == [("seeded", True)]
-    assert fleet.store.history([service.key], "main", 30, START)[service.key][0] == seeded
+    assert fleet.store.history([service.key], "main", 30, START)[service.key][0] == replace(seeded, simulated=True)
     assert fleet.store.document(service.key, "main", START, at=before) is None
     document = fleet.store.document(service.key, "main", START + timedelta(minutes=1), at=START)
     assert document is not None
