@@ -25,6 +25,7 @@ from scorecard.catalog.layers import matches
 from scorecard.checklist import Checklist
 from scorecard.config import Config, ConfigError
 from scorecard.draining import DrainingWorker
+from scorecard.drill_schedule import DrillSchedule, Scheduled
 from scorecard.evidence.pushed import Pushed, PushedKind
 from scorecard.model import Cadence, Service, ServiceKey
 from scorecard.probes import Context, NotReadableError, Probe, PushedReader
@@ -191,7 +192,8 @@ class Running:
         self.planner = Planner(
             self.store, self.dispatcher, retention=self._retention, clock=clock, telemetry=self.telemetry
         )
-        self.scheduler = Scheduler(self.planner.tick)
+        self.drills = DrillSchedule(self.store, self._drills, clock=clock, measure=self.measure, version=__version__)
+        self.scheduler = Scheduler(self._tick)
         self._register(self.live.catalog)
         self.flask = self._make_flask()
 
@@ -247,7 +249,16 @@ class Running:
     def _wind_down(self, timeout: float) -> bool:
         with self._winding_down:
             self.scheduler.stop()
-            return self.dispatcher.drain(timeout)
+            # A drill that runs drops its database before we end.
+            ended = self.drills.stop(timeout)
+            return self.dispatcher.drain(timeout) and ended
+
+    def _tick(self) -> None:
+        self.planner.tick()
+        self.drills.tick()
+
+    def _drills(self) -> list[Scheduled]:
+        return [Scheduled(one.spec, one.every) for one in self.live.config.drills]
 
     def measure(self, key: ServiceKey, row: str | None, requested_by: str) -> int:
         """Plan a measurement of one service now; returns the cycle."""
@@ -269,6 +280,7 @@ class Running:
             "stopping": self.stopping,
             "beat_seconds_ago": round(self.scheduler.silent_for, 1),
             "store_error": self.planner.last_error,
+            "drills": self.drills.facts(),
             "pending_items": self.dispatcher.pending(),
             "next_run_in_seconds": {
                 cadence.value: round(self.planner.next_run(cadence).total_seconds()) for cadence in self.store.periods

@@ -31,6 +31,7 @@ class Deps:
     """What is wrong with the catalogue and configuration now."""
     version: str
     facts: Callable[[], Mapping[str, Any]] = dict
-    """How the process does: `stopping`, `beat_seconds_ago`, `store_error`, `pending_items`, `next_run_in_seconds`."""
+    """How the process does: `stopping`, `beat_seconds_ago`, `store_error`, `pending_items`, `next_run_in_seconds`,
+    `drills` (`spec` and `said` of each)."""
     telemetry: Telemetry = field(default_factory=Telemetry)
     """What this process counts about itself."""

@@ -89,6 +89,8 @@ def _scheduler(facts: Mapping[str, Any], health: Health) -> str:
         troubles.append(f"no beat for {silent:.0f} s")
     if facts.get("store_error"):
         troubles.append(str(facts["store_error"]))
+    drills = facts.get("drills", ())
+    troubles += [f"{one['spec']} {one['said']}" for one in drills if one["said"].startswith("cannot be planned")]
     return "; ".join(troubles)
 
 

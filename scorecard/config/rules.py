@@ -44,6 +44,11 @@ def _durations(config: Config) -> Iterator[Broken]:
             value = getattr(model, key)
             if isinstance(value, timedelta) and value <= timedelta():
                 yield (section, key), "longer than nothing is expected"
+    for index, drill in enumerate(config.drills):
+        if drill.every < timedelta(hours=1):
+            yield ("drills", index, "every"), "an hour or more: a drill restores a whole backup"
+        if drill.spec in {other.spec for other in config.drills[:index]}:
+            yield ("drills", index, "spec"), "stands here twice; one drill of a spec is enough"
     if config.probing.timeout > timedelta(minutes=1):
         yield ("probing", "timeout"), "at most 1m: a probe that may take longer than its cadence never ends"
 

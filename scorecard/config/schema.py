@@ -18,6 +18,7 @@ from scorecard.config.sections import (
     Notification,
     Probing,
     Retention,
+    ScheduledDrill,
     SecretUnavailable,
     Section,
     Server,
@@ -61,6 +62,8 @@ class Config(Section):
     """services, or fleet to leave out the series of each service."""
     retention: Retention = Retention()
     """How long what was measured is kept."""
+    drills: tuple[ScheduledDrill, ...] = ()
+    """Restore drills that the server carries out by itself, one at a time."""
     auth: Auth = Auth()
     """Who may read and write."""
     notify: tuple[Notification, ...] = ()

@@ -256,6 +256,15 @@ class Retention(Section):
     """Frozen launch reviews and their evidence."""
 
 
+class ScheduledDrill(Section):
+    """A restore drill that the server carries out by itself."""
+
+    spec: LocalPath
+    """The file that describes the drill, relative to this file."""
+    every: Duration = timedelta(days=7)
+    """How often; an hour or more."""
+
+
 class Oidc(Section):
     """An OpenID Connect provider."""
 
@@ -364,6 +373,7 @@ __all__ = [
     "Probing",
     "Retention",
     "Roles",
+    "ScheduledDrill",
     "SecretUnavailable",
     "Section",
     "Server",
