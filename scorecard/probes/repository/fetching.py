@@ -26,8 +26,8 @@ from urllib3.connectionpool import HTTPSConnectionPool
 
 from scorecard.egress.policy import AddressPolicy
 from scorecard.egress.resolver import system_lookup
+from scorecard.isolation.child import serve
 from scorecard.model import Cause
-from scorecard.probes.repository.child import serve
 from scorecard.probes.repository.questions import Fetch, Fetched, UnreadableError
 from scorecard.probes.repository.ssh import configured
 

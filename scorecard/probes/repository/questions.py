@@ -11,16 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from scorecard.evidence import Silence
-from scorecard.model import Cause
-
-
-class UnreadableError(Exception):
-    """Something in a repository that cannot be read; `detail` is for the person who must act."""
-
-    def __init__(self, cause: Cause, detail: str) -> None:
-        super().__init__(detail)
-        self.cause = cause
-        self.detail = detail
+from scorecard.isolation.refusal import UnreadableError as UnreadableError  # noqa: PLC0414 - its place for all here
 
 
 @dataclass(frozen=True, slots=True)
