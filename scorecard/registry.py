@@ -212,10 +212,12 @@ def _bind(entry: RowEntry, index: int, read: Document, name: str, rows: Mapping[
     place = _place(read, name, ("rows", index, "id"))
     row = _row_without_code(entry) if entry.attested or entry.pushed else rows.get(entry.id)
     if row is None:
-        raise RegistryError(f"{place}: no installed row is called {entry.id}")
+        raise RegistryError(f"{place}: no installed row is called {entry.id}{_meant(entry.id, rows)}")
     missing = sorted(entry.drop - {check.id for check in row.checks})
     if missing:
-        raise RegistryError(f"{place}: row {entry.id} has no check {missing[0]} to drop")
+        raise RegistryError(
+            f"{place}: row {entry.id} has no check {missing[0]} to drop{_meant(missing[0], (check.id for check in row.checks))}"
+        )
     return ChecklistRow(
         id=entry.id,
         row=row,
