@@ -26,8 +26,8 @@ _SIGNERS = {
     "autoscaling": "autoscaling", "backup": "backup", "codedeploy": "codedeploy", "codepipeline": "codepipeline",
     "dynamodb": "dynamodb", "ec2": "ec2", "ecs": "ecs", "elasticache": "elasticache", "elasticfilesystem": "efs",
     "elasticloadbalancing": "elbv2", "es": "opensearch", "kms": "kms", "lambda": "lambda", "logs": "logs",
-    "monitoring": "cloudwatch", "rds": "rds", "s3": "s3", "secretsmanager": "secretsmanager", "sqs": "sqs",
-    "ssm": "ssm", "sts": "sts", "tagging": "resourcegroupstaggingapi",
+    "monitoring": "cloudwatch", "rds": "rds", "s3": "s3", "secretsmanager": "secretsmanager", "sns": "sns",
+    "sqs": "sqs", "ssm": "ssm", "sts": "sts", "tagging": "resourcegroupstaggingapi",
 }  # fmt: skip
 """The name that a request is signed for to botocore's name of the service."""
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")

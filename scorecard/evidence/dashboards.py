@@ -12,7 +12,7 @@ from scorecard.model import Cadence, Scope
 
 
 class Model(StrEnum):
-    """How Grafana wrote a dashboard down."""
+    """How a dashboard is written down."""
 
     CLASSIC = "classic"
     """`/api/dashboards/uid/…`: panels in a list, rows among them."""
@@ -20,6 +20,8 @@ class Model(StrEnum):
     """`/apis/dashboard.grafana.app/v1…`: a resource whose `spec` is the classic dashboard."""
     V2 = "v2"
     """`/apis/dashboard.grafana.app/v2…`: a resource of elements and a layout."""
+    CLOUDWATCH = "cloudwatch"
+    """A body of widgets, as CloudWatch has it."""
 
 
 class Signal(StrEnum):

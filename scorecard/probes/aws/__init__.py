@@ -2,7 +2,8 @@
 
 `calls` declares operations and `lane` makes them, once for all services of an account and region (`places` knows
 which). `mapping` finds the resources; a `question` is one kind of evidence, made of readers by kind of resource:
-`placement`, `standby`, `spread`, `encryption`, `balancers`. `policy` says what the role must be allowed.
+`placement`, `standby`, `spread`, `encryption`, `balancers`. `alarms` and `widgets` are the alarms and dashboards of
+CloudWatch. `policy` says what the role must be allowed.
 
 To add a call: declare it with `sweep`, `batch` or `single`, and name it in the `Reader` that makes it. To add a kind of
 resource to a question: a `Reader`. To add a question: a `Question`, named in `QUESTIONS`.
@@ -15,8 +16,10 @@ from typing import Any
 from scorecard.egress.aws import Clients
 from scorecard.egress.own import configured_policy
 from scorecard.egress.resolver import Resolver
+from scorecard.evidence.dashboards import Signal
 from scorecard.probes import Context, Probe
 from scorecard.probes.aws.backups import AWS_BACKUPS, AWS_RESTORES
+from scorecard.probes.aws.alarms import CloudWatchAlertsProbe
 from scorecard.probes.aws.balancers import LISTENER_QUESTION
 from scorecard.probes.aws.encryption import DATA_AT_REST, DATA_IN_TRANSIT
 from scorecard.probes.aws.placement import PLACEMENT
@@ -25,6 +28,7 @@ from scorecard.probes.aws.question import Question, QuestionProbe
 from scorecard.probes.aws.resources import ResourcesProbe
 from scorecard.probes.aws.spread import SPREADS, WAYS_OUT
 from scorecard.probes.aws.standby import STANDBYS
+from scorecard.probes.aws.widgets import CloudWatchDashboardsProbe
 
 __all__ = ["QUESTIONS", "QuestionProbe", "ResourcesProbe", "configured_places", "probes"]
 
@@ -53,6 +57,13 @@ def configured_places(config: Any, clock: Any) -> Places:  # noqa: ANN401 - `sco
 
 
 def probes(context: Context) -> tuple[Probe, ...]:
-    """The mapping, and a probe for each question; all with one set of clients."""
+    """The mapping, a probe for each question, and CloudWatch's two; all with one set of clients."""
     places = configured_places(context.config, context.clock)
-    return ResourcesProbe(places), *(QuestionProbe(question, places) for question in QUESTIONS)
+    vocabulary = context.config.vocabulary
+    severities = frozenset(word for words in vocabulary.severities.model_dump().values() for word in words)
+    words = {signal: tuple(getattr(vocabulary.signals, signal.value)) for signal in Signal}
+    cloudwatch = (
+        CloudWatchAlertsProbe(places, severities, context.clock),
+        CloudWatchDashboardsProbe(places, words, context.clock),
+    )
+    return ResourcesProbe(places), *cloudwatch, *(QuestionProbe(question, places) for question in QUESTIONS)

@@ -8,12 +8,17 @@ from typing import Any
 
 from scorecard.evidence import Evidence
 from scorecard.evidence.aws import Resources
-from scorecard.probes.aws import QUESTIONS
+from scorecard.evidence.cloudwatch import CloudWatchAlerts, CloudWatchDashboards
+from scorecard.probes.aws import QUESTIONS, alarms, widgets
 from scorecard.probes.aws.calls import Call
 from scorecard.probes.aws.mapping import CALLS
 
 ELSEWHERE: Mapping[str, tuple[str, ...]] = {"logs:FilterLogEvents": ("LogSample", "CorrelationSearch")}
 """Actions of probes that are no questions of ours, to the kinds of evidence that need them."""
+CLOUDWATCH: tuple[tuple[tuple[Call, ...], tuple[type[Evidence], ...]], ...] = (
+    (alarms.CALLS, (CloudWatchAlerts,)),
+    (widgets.CALLS, (CloudWatchDashboards,)),
+)
 
 
 def actions() -> Mapping[str, frozenset[str]]:
@@ -22,6 +27,9 @@ def actions() -> Mapping[str, frozenset[str]]:
     _add(found, CALLS, Resources)
     for question in QUESTIONS:
         _add(found, question.calls, question.answers)
+    for calls, evidence in CLOUDWATCH:
+        for kind in evidence:
+            _add(found, calls, kind)
     for action, kinds in ELSEWHERE.items():
         found[action] |= set(kinds)
     return {action: frozenset(found[action]) for action in sorted(found)}

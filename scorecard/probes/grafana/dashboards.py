@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from scorecard.evidence import Answer, Evidence, Exhibit, Unavailable
+from scorecard.evidence.cloudwatch import CloudWatchDashboards
 from scorecard.evidence.dashboards import Dashboard, Dashboards, DeclaredDashboard
 from scorecard.model import Cause, DashboardRef, Service, ServiceKey
 from scorecard.probes import Upstream
@@ -32,11 +33,11 @@ class DashboardsProbe:
     instances: Instances
     name: str = "dashboards"
     answers: type[Evidence] = Dashboards
-    needs: tuple[type[Evidence], ...] = ()
+    needs: tuple[type[Evidence], ...] = (CloudWatchDashboards,)
     calls: int = 0
     """Requests of the last run."""
 
-    def ask(self, services: Sequence[Service], upstream: Upstream) -> Iterator[tuple[ServiceKey, Answer]]:  # noqa: ARG002 - the probe's contract
+    def ask(self, services: Sequence[Service], upstream: Upstream) -> Iterator[tuple[ServiceKey, Answer]]:
         """Each distinct dashboard, several at a time; a Grafana that does not answer holds up no other."""
         run = _Run(self.instances)
         try:
@@ -45,7 +46,12 @@ class DashboardsProbe:
                 for ref in found if isinstance(found, tuple) else ():
                     run.start(ref)
             for service, found in wanted:
-                yield service.key, found if isinstance(found, Unavailable) else run.answer(found)
+                yield (
+                    service.key,
+                    found
+                    if isinstance(found, Unavailable)
+                    else run.answer(found, upstream.answer(service.key, CloudWatchDashboards)),
+                )
         finally:
             run.close()
             self.calls = run.calls()
@@ -112,21 +118,23 @@ class _Run:
             pool = self._pools.setdefault(name, ThreadPoolExecutor(THREADS, f"grafana-{name}"))
             self._looks[name, uid] = pool.submit(api.dashboard, uid)
 
-    def answer(self, wanted: tuple[_Wanted, ...]) -> Dashboards:
+    def answer(self, wanted: tuple[_Wanted, ...], cloudwatch: Answer) -> Dashboards:
         """What became of a service's dashboards."""
-        declared = tuple(self._declared(one) for one in wanted)
+        declared = tuple(self._declared(one, cloudwatch) for one in wanted)
         exhibits = tuple(exhibit for one in declared if (exhibit := self._exhibit(one)) is not None)
+        if isinstance(cloudwatch, CloudWatchDashboards):
+            exhibits += cloudwatch.exhibits
         return Dashboards(declared=declared, exhibits=exhibits)
 
-    def _declared(self, wanted: _Wanted) -> DeclaredDashboard:
+    def _declared(self, wanted: _Wanted, cloudwatch: Answer) -> DeclaredDashboard:
         ref = wanted.ref
+        if ref.cloudwatch and not ref.grafana:
+            return _of_cloudwatch(f"cloudwatch {ref.cloudwatch}", cloudwatch)
         seen: Looked
         instance = ""
         if not ref.grafana:
-            name = f"cloudwatch {ref.cloudwatch}" if ref.cloudwatch else "a dashboard without a name"
-            seen = Unavailable(Cause.NOT_SUPPORTED, "dashboards of CloudWatch wait for the AWS probe")
-            if not ref.cloudwatch:
-                seen = Unavailable(Cause.NOT_CONFIGURED, "it names neither grafana nor cloudwatch", _LINES)
+            name = "a dashboard without a name"
+            seen = Unavailable(Cause.NOT_CONFIGURED, "it names neither grafana nor cloudwatch", _LINES)
         else:
             api = self.api(ref.instance)
             if isinstance(api, Unavailable):
@@ -139,7 +147,7 @@ class _Run:
         )
 
     def _exhibit(self, one: DeclaredDashboard) -> Exhibit | None:
-        api = self.api(one.instance) if one.instance else None
+        api = self.api(one.instance) if one.instance and not _is_of_cloudwatch(one) else None
         if not isinstance(api, GrafanaApi):
             return None
         instance = api.lane.instance
@@ -163,3 +171,18 @@ class _Run:
         """Requests so far."""
         lanes = {id(api.lane): api.lane for api in self._apis.values() if isinstance(api, GrafanaApi)}
         return sum(lane.calls for lane in lanes.values())
+
+
+def _is_of_cloudwatch(one: DeclaredDashboard) -> bool:
+    return one.name.startswith("cloudwatch ")
+
+
+def _of_cloudwatch(name: str, cloudwatch: Answer) -> DeclaredDashboard:
+    """As the probe of AWS has seen it."""
+    if isinstance(cloudwatch, CloudWatchDashboards):
+        for one in cloudwatch.declared:
+            if one.name == name:
+                return one
+    words = "it was not asked for in this run"
+    why = cloudwatch if isinstance(cloudwatch, Unavailable) else Unavailable(Cause.NO_DATA, words)
+    return DeclaredDashboard(name=name, seen=why, variables={})

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scorecard.evidence import Answer, Evidence, Exhibit, Unavailable
-from scorecard.evidence.dashboards import Dashboard, Dashboards, DeclaredDashboard, PanelData, PanelSeen
+from scorecard.evidence.cloudwatch import CloudWatchDashboards
+from scorecard.evidence.dashboards import Dashboard, Dashboards, DeclaredDashboard, Model, PanelData, PanelSeen
 from scorecard.model import Cause, Service, ServiceKey
 from scorecard.probes import Upstream
 from scorecard.probes.grafana.api import GrafanaApi
@@ -35,7 +36,7 @@ class PanelsProbe:
     clock: Callable[[], datetime]
     name: str = "panels"
     answers: type[Evidence] = PanelData
-    needs: tuple[type[Evidence], ...] = (Dashboards,)
+    needs: tuple[type[Evidence], ...] = (Dashboards, CloudWatchDashboards)
     calls: int = 0
     """Requests of the last run."""
 
@@ -47,12 +48,19 @@ class PanelsProbe:
             looks: dict[_Key, Future[Looked | Unavailable]] = {}
             for _, answer in asked:
                 for one in answer.declared if isinstance(answer, Dashboards) else ():
-                    if isinstance(one.seen, Dashboard) and _key(one) not in looks:
+                    if _in_grafana(one) and isinstance(one.seen, Dashboard) and _key(one) not in looks:
                         run.prepare(one.instance)
                         looks[_key(one)] = pool.submit(run.look, one.instance, one.seen, one.variables)
             for key, answer in asked:
                 if isinstance(answer, Dashboards):
-                    yield key, _data(answer, lambda one: looks[_key(one)].result())
+                    yield (
+                        key,
+                        _data(
+                            answer,
+                            lambda one: looks[_key(one)].result(),
+                            upstream.answer(key, CloudWatchDashboards),
+                        ),
+                    )
                 elif isinstance(answer, Unavailable):
                     yield key, answer
                 else:
@@ -97,14 +105,20 @@ def _key(one: DeclaredDashboard) -> _Key:
     return one.instance, uid, tuple(sorted(one.variables.items()))
 
 
-def _data(seen: Dashboards, looked: Callable[[DeclaredDashboard], Looked | Unavailable]) -> Answer:
+def _in_grafana(one: DeclaredDashboard) -> bool:
+    return isinstance(one.seen, Dashboard) and one.seen.model is not Model.CLOUDWATCH
+
+
+def _data(seen: Dashboards, looked: Callable[[DeclaredDashboard], Looked | Unavailable], cloudwatch: Answer) -> Answer:
     """The panels of all dashboards of a service."""
     panels: list[PanelSeen] = []
     exhibits: list[Exhibit] = []
     missing: list[Unavailable] = list(seen.missing)
     found = 0
     for one in seen.declared:
-        if isinstance(one.seen, Dashboard):
+        if isinstance(one.seen, Dashboard) and not _in_grafana(one):
+            found += 1
+        elif isinstance(one.seen, Dashboard):
             result = looked(one)
             if isinstance(result, Unavailable):
                 missing.append(result)
@@ -115,6 +129,9 @@ def _data(seen: Dashboards, looked: Callable[[DeclaredDashboard], Looked | Unava
                 exhibits += shown
         elif one.seen is not None:
             missing.append(Unavailable(one.seen.cause, f"{one.name}: {one.seen.detail}"))
+    if isinstance(cloudwatch, CloudWatchDashboards):
+        panels += cloudwatch.panels
+        exhibits += cloudwatch.exhibits
     if not found:
         return missing[0] if missing else Unavailable(Cause.NO_DATA, "none of its dashboards was found")
     return PanelData(

@@ -301,7 +301,7 @@ def test_two_grafanas_are_asked_for_their_own_dashboards_and_one_prometheus_once
     found = answers["ledger"][0]
     assert isinstance(found, Dashboards)
     causes = [one.seen.cause if isinstance(one.seen, Unavailable) else one.seen for one in found.declared]
-    assert causes == [None, Cause.NOT_CONFIGURED, Cause.NOT_SUPPORTED]
+    assert causes == [None, Cause.NOT_CONFIGURED, Cause.NO_DATA]
     assert asked.panels.calls == 2 + 4
 
 
