@@ -215,9 +215,8 @@ def _bind(entry: RowEntry, index: int, read: Document, name: str, rows: Mapping[
         raise RegistryError(f"{place}: no installed row is called {entry.id}{_meant(entry.id, rows)}")
     missing = sorted(entry.drop - {check.id for check in row.checks})
     if missing:
-        raise RegistryError(
-            f"{place}: row {entry.id} has no check {missing[0]} to drop{_meant(missing[0], (check.id for check in row.checks))}"
-        )
+        meant = _meant(missing[0], (check.id for check in row.checks))
+        raise RegistryError(f"{place}: row {entry.id} has no check {missing[0]} to drop{meant}")
     return ChecklistRow(
         id=entry.id,
         row=row,
