@@ -18,7 +18,7 @@ install: $(VENV)/.installed ## The command, in a virtual environment of its own
 setup: $(VENV)/.tested system ## What the tests need: Python packages, and Debian's where apt and root are there
 
 test: setup ## The whole suite
-	@$(BIN)/pytest -q -n 3 --dist loadgroup -m "not faults"
+	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not faults"
 
 check: $(VENV)/.tested ## Style, types, architecture, drift
 	@$(BIN)/ruff format --check -q .

@@ -23,6 +23,30 @@ from tests import postgres
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
 
+LONGEST = ("tests/demo/", "tests/site/test_browser.py")
+"""What is begun first, so that no worker is left alone with it at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; the others in their order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any):  # noqa: ANN201, ANN401 - pytest-xdist's hook, untyped
+    """A file is one worker's, so that its servers start once; all that ask the demo share one.
+
+    Groups by mark do nothing with pytest 9.2 and pytest-xdist 3.8: the name of the group does not reach the scheduler.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "demo" if nodeid.startswith("tests/demo/") else nodeid.partition("::")[0]
+
+    return ByFile(config, log)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # noqa: ANN201, ARG001 - pytest's hook
     report = yield

@@ -17,8 +17,6 @@ from scorecard.demo import LESSONS, UNIFORM, Lesson
 
 from .conftest import Demo, free_port, start, stop
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 MEASURED_BY = 90.0
 """Seconds after which every lesson must be seen; a minute on a machine that does nothing else."""
 

@@ -19,7 +19,6 @@ from scorecard.demo import LESSONS
 
 from .conftest import Demo
 
-pytestmark = pytest.mark.xdist_group("demo")
 NAMES = sorted(lesson.name for lesson in LESSONS)
 
 
