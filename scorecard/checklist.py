@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from scorecard.check import Check, Row
+from scorecard.evidence import Evidence
+from scorecard.evidence.aws import Resources
 from scorecard.model import Requirement, Risk, Service, ServiceType
 
 
@@ -44,13 +46,16 @@ class ChecklistRow:
         return self.risk.weight
 
     def exclusion(self, service: Service, today: date) -> NotApplicable | None:
-        """Why the row does not apply to the service today; None where it does."""
+        """Why the row does not apply to the service today, by its catalogue alone; None where it does.
+
+        The claim to keep no state is not enough where AWS can be looked through for a datastore: see `judge`.
+        """
         exemption = service.spec.exempt.get(self.id)
         if service.type not in self.types:
             return NotApplicable(f"does not apply to a {service.type} service")
         if exemption and today <= exemption.until:
             return NotApplicable(exemption.reason, exemption.declared_by, exemption.until)
-        if self.needs_state and service.stateless:
+        if self.needs_state and service.stateless and service.spec.aws is None:
             return NotApplicable("the service says that it keeps no state")
         return None
 
@@ -83,6 +88,16 @@ class Checklist:
     def by_id(self) -> Mapping[str, ChecklistRow]:
         """Its rows by id."""
         return {row.id: row for row in self.rows}
+
+
+def claims_no_state(row: ChecklistRow, service: Service) -> bool:
+    """Whether a row does not apply only if no datastore of the service is found."""
+    return row.needs_state and service.stateless and service.spec.aws is not None
+
+
+def rests_on(row: ChecklistRow, check: Check) -> frozenset[type[Evidence]]:
+    """What a finding of a check may rest on: its evidence, and what tells whether a service keeps state."""
+    return frozenset((*check.kinds, Resources)) if row.needs_state else frozenset(check.kinds)
 
 
 def default_required(rows: tuple[ChecklistRow, ...]) -> frozenset[str]:

@@ -12,10 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from scorecard.check import Check, Finding, Now, Subject, Want, fingerprint, not_applicable, unavailable, unknown
-from scorecard.checklist import Checklist, ChecklistRow, NotApplicable
+from scorecard.checklist import Checklist, ChecklistRow, NotApplicable, claims_no_state
 from scorecard.evidence import Absent, Evidence, Observation, Unavailable, Window
+from scorecard.evidence.aws import Resources
 from scorecard.model import Cause, Provenance, Requirement, Scope, Service, Status
 
+STATELESS = "stateless"
+"""The code of a finding of a row that does not apply, since no datastore of the service was found."""
 _LONGEST_WORDS = 500
 """Characters of an exception's text in a message."""
 
@@ -90,7 +93,7 @@ class RowResult:
         checks = tuple(check.at(now) for check in self.checks)
         if all(new is old for new, old in zip(checks, self.checks, strict=True)):
             return self
-        return dataclasses.replace(self, checks=checks, status=self.status if self.exclusion else row_status(checks))
+        return row_of(self.id, self.weight, checks, self.not_asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +178,26 @@ def _judge_row(
             exclusion=exclusion,
         )
     checks = tuple(judge_check(row, check, service, seen, now, scope) for check in asked)
-    return RowResult(id=row.id, weight=row.weight, status=row_status(checks), checks=checks, not_asked=skipped)
+    return row_of(row.id, row.weight, checks, skipped)
+
+
+def row_of(row_id: str, weight: int, checks: tuple[Judged, ...], not_asked: tuple[str, ...] = ()) -> RowResult:
+    """A row that the catalogue asks for, as its findings add up.
+
+    One of a service that keeps no state, as it says and as nothing found contradicts, does not apply for as long as
+    that was looked at lately: what its findings rest on expires as all evidence does.
+    """
+    if checks and all(check.code == STATELESS for check in checks):
+        claim = NotApplicable(checks[0].message)
+        return RowResult(
+            id=row_id,
+            weight=weight,
+            status=Status.NOT_APPLICABLE,
+            checks=checks,
+            not_asked=not_asked,
+            exclusion=claim,
+        )
+    return RowResult(id=row_id, weight=weight, status=row_status(checks), checks=checks, not_asked=not_asked)
 
 
 def row_status(checks: tuple[Judged, ...]) -> Status:
@@ -200,13 +222,47 @@ def judge_check(
 ) -> Judged:
     """Judge one check. Whatever it raises becomes `unknown: probe_error`; nothing else is affected."""
     try:
+        claim = _claim(row, service, seen, scope)
+        if isinstance(claim, Finding):
+            looked = seen.observations.get(Resources) if _asks_aws(scope) else None
+            held = _dress(row, check, claim, (looked,) if looked else ())
+            return dataclasses.replace(held, kinds=(Resources.kind(),))
         finding, resting_on = _find(row, check, service, seen, now, scope)
+        if claim:
+            finding = dataclasses.replace(finding, message=f"{finding.message}; {claim}")
         return _dress(row, check, finding, resting_on)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a check, too, stop nothing else
         bug = unknown(Cause.PROBE_ERROR, f"a bug in {row.id}/{check.id}: {type(error).__name__}{_words(error)}")
     return _dress(row, check, bug, _observations(check, seen))
+
+
+def _claim(row: ChecklistRow, service: Service, seen: Seen, scope: Scope | None) -> Finding | str:
+    """The finding where a service keeps no state, as far as was seen; else why that claim does not count, or nothing.
+
+    A datastore that may be there is one until a complete look found none: losing that look must exclude no row.
+    """
+    if not claims_no_state(row, service):
+        return ""
+    said = "the service says that it keeps no state"
+    if not _asks_aws(scope):
+        return dataclasses.replace(not_applicable(said), code=STATELESS)
+    found = _supply(Want("resources", Resources, False, False, False), seen, scope)
+    if isinstance(found, Resources):
+        stores = [one.name for one in found.resources if one.holds_data]
+        if stores:
+            return f"{said}, which does not count: {stores[0]} holds data"
+        if found.unseen_data is None:
+            words = f"{said}, and none of its {len(found.resources)} resources holds data"
+            return dataclasses.replace(not_applicable(words), code=STATELESS)
+        found = found.unseen_data
+    why = found.detail if isinstance(found, Unavailable) else "AWS has nothing of it"
+    return f"{said}, which does not count before its resources were looked through: {why}"
+
+
+def _asks_aws(scope: Scope | None) -> bool:
+    return scope is None or Resources.scope is scope
 
 
 def _words(error: BaseException) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from scorecard.checklist import Checklist
+from scorecard.checklist import Checklist, claims_no_state, rests_on
 from scorecard.evidence import Absent, Answer, Evidence, Observation, Sample, Unavailable, Window
+from scorecard.evidence.aws import Resources
 from scorecard.judge import Judged, Seen, Snapshot, judge, judge_check
 from scorecard.logging import get_logger
 from scorecard.model import Cadence, Cause, Scope, Service, ServiceKey
@@ -223,10 +224,12 @@ class Runner:
         for row in checklist.rows:
             if row.exclusion(service, now.date()):
                 continue
+            claim = claims_no_state(row, service)
             pairs += [
                 (row.id, judge_check(row, check, service, seen, now))
                 for check in row.checks
-                if service.type in check.types and not touched.isdisjoint(check.kinds)
+                if (claim or service.type in check.types)
+                and not touched.isdisjoint(rests_on(row, check) if claim else check.kinds)
             ]
         return tuple(pairs), None
 
@@ -243,7 +246,10 @@ class Runner:
         for name, checklist in checklists.items():
             judged[name], snapshot = self.judge_new(service, checklist, asked, now, whole=name in whole)
             if snapshot is not None:
-                excluded[name] = tuple((row.id, row.exclusion) for row in snapshot.rows if row.exclusion is not None)
+                # What its findings exclude is stored as these findings, and ends with them.
+                excluded[name] = tuple(
+                    (row.id, row.exclusion) for row in snapshot.rows if row.exclusion is not None and not row.checks
+                )
         for name, pairs in judged.items():
             for row_id, finding in pairs:
                 if finding.cause is Cause.PROBE_ERROR:
@@ -306,6 +312,8 @@ def measure(
         for row in checklist(service).rows:
             if rows is None or row.id in rows:
                 kinds |= {kind for check in row.checks if check.in_scope(scope) for kind in check.asked_in(scope)}
+                if claims_no_state(row, service):
+                    kinds |= {Resources} if scope in {None, Resources.scope} else set()
     todo = set(kinds)
     while todo:
         todo = {kind for kind in runner.upstream_of(todo) if scope is None or kind.scope is scope} - kinds

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from scorecard.checklist import rests_on
 from scorecard.evidence import Evidence
 from scorecard.judge import Seen
 from scorecard.logging import get_logger
@@ -195,8 +196,8 @@ class Worker:
             for checklist in self._store.checklists.values()
             for row in checklist.rows
             for check in row.checks
-            if not kinds.isdisjoint(check.kinds)
-            for other in check.kinds
+            if not kinds.isdisjoint(rests_on(row, check))
+            for other in rests_on(row, check)
         )
 
     def _of_row(self, item: Item, kinds: frozenset[type[Evidence]], runner: Runner) -> frozenset[type[Evidence]]:
@@ -209,7 +210,7 @@ class Worker:
             for row in checklist.rows
             if row.id == row_id
             for check in row.checks
-            for kind in check.kinds
+            for kind in rests_on(row, check)
         }
         todo = set(wanted)
         while todo:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from scorecard.checklist import Checklist, NotApplicable
 from scorecard.evidence import Evidence, Observation, Unavailable, Window
 from scorecard.gate import Decision, decide
-from scorecard.judge import Judged, RowResult, Seen, Snapshot, row_status
+from scorecard.judge import Judged, RowResult, Seen, Snapshot, row_of
 from scorecard.model import Cause, GatePolicy, Service, ServiceKey, Status, Waiver
 from scorecard.score import Score, score
 from scorecard.store import codec
@@ -163,7 +163,7 @@ def build_rows(
             continue
         found = stored.get(row.id, {})
         checks = tuple(judged for check in row.checks if (judged := found.get(check.id)) is not None)
-        rows.append(RowResult(id=row.id, weight=row.weight, status=row_status(checks), checks=checks))
+        rows.append(row_of(row.id, row.weight, checks))
     return tuple(rows)
 
 
