@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -87,8 +88,9 @@ def _handler(answer: Answer) -> type[BaseHTTPRequestHandler]:
             self.send_response(page.status)
             self.send_header("Content-Type", page.content_type)
             self.send_header("Content-Length", str(len(page.body)))
-            self.end_headers()
-            self.wfile.write(page.body)
+            with suppress(ConnectionError):  # who asked may have gone at its deadline
+                self.end_headers()
+                self.wfile.write(page.body)
 
         do_POST = do_GET  # noqa: N815 - http.server's name
 
