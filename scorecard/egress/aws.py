@@ -149,7 +149,7 @@ class Clients:
         self._counted: dict[tuple[str, str], int] = {}
         self._own: Any = None
 
-    def call(self, account: Account, region: str, service: str, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the operation's
+    def call(self, account: Account, region: str, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the operation's
         """The answer of one operation, `DescribeDBInstances` of `rds`; once more where credentials had expired.
 
         Raises:
