@@ -32,7 +32,8 @@ _SECRET_PAIRS = frozenset(
     {
         ("access", "key"), ("account", "key"), ("api", "key"), ("connection", "string"), ("encryption", "key"),
         ("master", "key"), ("private", "key"), ("secret", "key"), ("session", "id"), ("session", "key"),
-        ("signing", "key"),
+        ("signing", "key"), ("admin", "pass"), ("auth", "pass"), ("database", "pass"), ("db", "pass"),
+        ("mysql", "pass"), ("postgres", "pass"), ("redis", "pass"), ("smtp", "pass"), ("user", "pass"),
     }
 )  # fmt: skip
 _NOT_THE_SECRET = frozenset(
@@ -197,10 +198,21 @@ _RULES: tuple[tuple[Any, _Replacement], ...] = (
     (re2.compile(r"(?i)\b((?:set-)?cookie[\"']?\s*[:=]\s*[\"']?)[^\"'\r\n]+"), _after),
     (re2.compile(r"(?i)\b(bearer|basic)(\s+)([A-Za-z0-9._~+/=-]{8,})"), _scheme),
     (re2.compile("|".join(_TOKENS), _quiet()), _whole),
+    # Command lines, XML, and the query of an address that Azure signed name a secret in ways of their own.
     (
         re2.compile(
-            r"(?i)([a-z0-9_.-]*(?:passw|pwd|passphrase|secret|token|key|credential|dsn|connection|session|signature|jwt)"
-            r"[a-z0-9_.-]*)([\"']?\s*[:=]\s*)(\"[^\"\r\n]*\"?|'[^'\r\n]*'?|[^\s,;&\"'}\]]+)"
+            r"(?i)(--?(?:[a-z0-9]+-)*(?:passw(?:or)?d|secret|token|api-?key|access-key|secret-key)[ \t]+[\"']?)"
+            r"[^\s\"'$\[-][^\s\"']*"
+        ),
+        _after,
+    ),
+    (re2.compile(r"(\bcurl\b[^\r\n]*?\s(?:-u|--user)[ =]?[\"']?[^\s:\"']+:)[^\s\"']+"), _after),
+    (re2.compile(r"(?i)(<[a-z0-9_.:-]*(?:passw(?:or)?d|secret|token|apikey)>)[^<]+"), _after),
+    (re2.compile(r"(?i)([?&;]sig=)[^&\s\"'#]+"), _after),
+    (
+        re2.compile(
+            r"(?i)([a-z0-9_.-]*(?:passw|pwd|passphrase|secret|token|key|credential|dsn|connection|session|signature|jwt|_pass)"
+            r"[a-z0-9_.-]*)([\"']?\s*(?:[:=]|%3d)\s*)(\"[^\"\r\n]*\"?|'[^'\r\n]*'?|[^\s,;&\"'}\]]+)"
         ),
         _assignment,
     ),

@@ -149,6 +149,8 @@ BAD = {
     "a mode without its section": ("auth:\n  mode: proxy", "2: auth.mode: mode proxy needs auth.proxy"),
     "open to the network without sign-in": ("server: {listen: '0.0.0.0:80'}", "1: server.listen: 0.0.0.0 is not loopback"),
     "a listener without a port": ("server: {listen: localhost}", "1: server.listen: an address and a port"),
+    "half an address of a store": ("store: 'postgresql://[::1'", "1: store: postgresql://USER@HOST:PORT/DATABASE is expected"),
+    "a port that is none": ("store: postgresql://db:0x50/s", "1: store: postgresql://USER@HOST:PORT/DATABASE is expected"),
     "an unknown store": ("store: postgres://db/x", "1: store: sqlite:///PATH or postgresql:// is expected; did you mean `postgresql://`?"),
     "a score over a hundred": ("gate:\n  default:\n    minimum_score: 900", "3: gate.default.minimum_score: 900 is not a percentage"),
     "an unknown key of the gate": ("gate: {default: {min_score: 80}}", "gate.default.min_score: unknown key; did you mean `minimum_score`?"),

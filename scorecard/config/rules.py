@@ -6,6 +6,7 @@ import ipaddress
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from scorecard.problems import nearest
 
@@ -122,6 +123,15 @@ def _store(config: Config) -> Iterator[Broken]:
             ("store",),
             "sqlite:///PATH or postgresql:// is expected" + (f"; did you mean `{near}://`?" if near else ""),
         )
+    elif not _is_address(config.store):
+        yield ("store",), f"{scheme}://USER@HOST:PORT/DATABASE is expected, an IPv6 address within [ ]"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return urlsplit(text).port != 0
+    except ValueError:
+        return False
 
 
 def _placeholders(config: Config) -> Iterator[Broken]:
