@@ -145,6 +145,8 @@ def automated(
             return _judge_backup(backup, target, limits, now)
         if missing:
             return unavailable(missing[0])
+        if target.in_bucket:
+            return unknown(Cause.NOT_SUPPORTED, "dumps in S3 are not looked at by this version; a directory is")
         if target.in_aws:
             return unknown(Cause.NOT_CONFIGURED, _NOT_MAPPED)
         if not (target.dumps or target.in_aws):
@@ -237,7 +239,7 @@ def _backups(dumps: object, aws: object) -> Iterable[Backup]:
     and push the report from the pipeline with a token of the service:
 
     ```sh
-    scorecard drill restore drills/payments.yaml -o report.json
+    scorecard drill restore drills/payments.yaml -o json=report.json
     scorecard push drill report.json --service payments --server https://scorecard.example.net
     ```
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from scorecard.demo import backups
 from scorecard.demo.dashboards import reference
 from scorecard.demo.lessons import LESSONS, TEAMS, Lesson, Rules
 
@@ -79,6 +80,8 @@ def _service(lesson: Lesson, urls: Mapping[str, str], today: date) -> dict[str, 
     if lesson.rules is not Rules.SHARED:
         spec["alerts"].append({"files": f"{lesson.folder}deploy/alerts/*.yaml"})
     spec["runbooks"] = ["runbooks/"]
+    if not lesson.stateless:
+        spec["backups"] = backups.spec(lesson.name, lesson.keeping)
     if lesson.exempt:
         until = (today + timedelta(days=200)).isoformat()
         spec["exempt"] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from scorecard.demo.backups import reports, write_dumps
 from scorecard.demo.catalogue import configuration, service_files
 from scorecard.demo.certificates import Authority
 from scorecard.demo.journal import Journal
@@ -130,12 +131,26 @@ class Fleet:
         for path, text in service_files(self.urls, self._today).items():
             (self.directory / path).write_text(text, encoding="utf-8")
         wiki = monitoring.wiki.url
+        for lesson in LESSONS:
+            if not lesson.stateless:
+                write_dumps(self.directory / "dumps", lesson.name, lesson.keeping, self._now)
         for name in dict.fromkeys(lesson.repository for lesson in LESSONS):
             lessons = tuple(lesson for lesson in LESSONS if lesson.repository == name)
-            changes = repository_changes(lessons, self._today, wiki)
+            changes = (*repository_changes(lessons, self._today, wiki), _drills(lessons, self._now))
             make_repository(self.directory / "repositories" / name, changes, f"{FORGE}/{name}")
         for file, text in deployed_rules(LESSONS, wiki).items():
             (monitoring.rules / file).write_text(text, encoding="utf-8")
+
+
+def _drills(lessons: tuple[Lesson, ...], now: datetime) -> Change:
+    """The drill reports of a repository, committed yesterday."""
+    files = {
+        f"{lesson.folder}{path}": text
+        for lesson in lessons
+        if not lesson.stateless
+        for path, text in reports(lesson.name, lesson.keeping, now).items()
+    }
+    return Change(now.date() - timedelta(days=1), "Report the restore drills", files)
 
 
 def watched(lesson: Lesson) -> Watched:

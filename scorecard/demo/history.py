@@ -9,7 +9,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from scorecard.check import failed, fingerprint
 from scorecard.checklist import Checklist, ChecklistRow, required_checks
+from scorecard.demo.backups import Keeping, report
 from scorecard.demo.lessons import LESSONS, Lesson
+from scorecard.evidence.pushed import PushedKind
 from scorecard.judge import Judged, RowResult
 from scorecard.model import Requirement, Service, ServiceKey, Status, Waiver
 from scorecard.score import Score, score
@@ -17,6 +19,8 @@ from scorecard.store import Store
 from scorecard.store.views import Change, DayScore
 
 DAYS = 90
+_DRILLED = timedelta(days=6)
+"""How long ago the drill was that a pipeline is shown to have pushed."""
 _GAP = frozenset({47, 48})
 """Days ago on which nothing was measured: a gap, not a zero."""
 
@@ -49,6 +53,9 @@ def seed(store: Store, now: datetime) -> None:
             checklist = store.primary(service)
             days, changes = simulated(lesson, service, checklist, store.policy(service.tier).minimum_score, now.date())
             store.seed(service.key, checklist.name, days, changes)
+        if service is not None and lesson.keeping is Keeping.PUSHED:
+            pushed = report(lesson.name, now - _DRILLED)
+            store.push(service.key, PushedKind.DRILL, pushed, now, pushed_by=f"{lesson.name}-ci (demo)")
     store.grant(waiver(now))
 
 

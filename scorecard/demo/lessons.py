@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from scorecard.demo import behaviours
+from scorecard.demo.backups import Keeping
 from scorecard.demo.behaviours import Behaviour
 from scorecard.demo.dashboards import Screen
 from scorecard.demo.journal import Habit
@@ -75,6 +76,8 @@ class Lesson:
     """Decision records, at most four."""
     folder: str = ""
     """Its folder in the repository that it shares with others; with a slash at its end."""
+    keeping: Keeping = Keeping.DECLARED
+    """What it does for its backups."""
     exempt: Mapping[str, str] = field(default_factory=dict)
     """Row to the reason of an exemption."""
     expected: Mapping[str, str] = field(default_factory=dict)
@@ -93,10 +96,10 @@ def _web(name: str, team: str, lesson: str, **more: object) -> Lesson:
 
 UNIFORM: Mapping[str, str] = {
     "alerts/actionable": "unknown",
-    "backups/automated": "unknown",
-    "backups/restore-tested": "unknown",
+    "backups/restore-tested": "warn",
 }
-"""What every service has in common: its Prometheus was started a moment ago and remembers no week; no backups."""
+"""What every service has in common: its Prometheus was started a moment ago and remembers no week; its drills are told
+by a report in the repository, which anybody could have written."""
 
 _NO_ANSWER = {
     "health-endpoints/liveness": "unknown",
@@ -109,7 +112,14 @@ _NO_CONNECTION = {f"encryption/{check}": "unknown" for check in ("https", "certi
 }
 
 LESSONS: tuple[Lesson, ...] = (
-    _web("checkout", "payments-platform", "Every check that is measured passes: what good looks like.", tier="tier-1"),
+    _web(
+        "checkout",
+        "payments-platform",
+        "Every check that is measured passes: what good looks like.",
+        tier="tier-1",
+        keeping=Keeping.PUSHED,
+        expected={"backups/restore-tested": "pass"},
+    ),
     _web(
         "payments",
         "payments-platform",
@@ -124,7 +134,8 @@ LESSONS: tuple[Lesson, ...] = (
         "No liveness endpoint: the path in the catalogue answers 404.",
         tier="tier-1",
         behaviour=behaviours.without_liveness,
-        expected={"health-endpoints/liveness": "fail"},
+        keeping=Keeping.HALVED,
+        expected={"health-endpoints/liveness": "fail", "backups/automated": "fail"},
     ),
     _web(
         "identity",
@@ -180,21 +191,24 @@ LESSONS: tuple[Lesson, ...] = (
         "orders",
         "A runbook that does not name its alert: the link leads to a page about something else.",
         pages=Pages.NAMES_ANOTHER_ALERT,
-        expected={"runbooks/name-the-alert": "fail"},
+        keeping=Keeping.NEVER,
+        expected={"runbooks/name-the-alert": "fail", "backups/restore-tested": "fail"},
     ),
     _web(
         "pricing",
         "storefront",
         "No architecture decision records: nobody can say why it is built as it is.",
         records=0,
-        expected={"adrs/present": "fail", "adrs/alive": "fail"},
+        keeping=Keeping.FAILED,
+        expected={"adrs/present": "fail", "adrs/alive": "fail", "backups/restore-tested": "fail"},
     ),
     Lesson(
         name="reviews",
         team="storefront",
         lesson="An alert with a severity that nobody knows: it pages no one, and no one is told.",
         alerts=(web_alerts("reviews")[0], replace(web_alerts("reviews")[1], severity="sev-unclear")),
-        expected={"alerts/severity": "fail"},
+        keeping=Keeping.STALE,
+        expected={"alerts/severity": "fail", "backups/restore-tested": "fail"},
     ),
     _web(
         "gift-cards",

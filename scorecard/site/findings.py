@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import escape
 
+from scorecard.check import Rung
 from scorecard.checklist import Checklist
 from scorecard.document import Document
 from scorecard.model import Status
@@ -26,6 +27,8 @@ _SHORT = 300
 _ANSWERS = 6
 """Answers that are shown behind one check."""
 _MESSAGE = 600
+_ON_A_RUNG = 5
+"""Subjects that are named on one rung of a ladder."""
 _ORDER = {status: index for index, status in enumerate(STATUS_ORDER)}
 _QUIET = frozenset({Status.PASS, Status.NOT_APPLICABLE})
 
@@ -61,6 +64,17 @@ class ShownCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownRung:
+    """One kind of proof on a row's ladder, with the subjects that stand on it."""
+
+    words: str
+    status: Status
+    subjects: tuple[str, ...]
+    more: int
+    """Subjects that are not named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRow:
     """A row with its checks, worst first."""
 
@@ -73,6 +87,8 @@ class ShownRow:
     """Checks that fail, warn or are unknown."""
     passing: tuple[ShownCheck, ...]
     """Checks that pass or do not apply."""
+    ladder: tuple[ShownRung, ...] = ()
+    """The kinds of proof that the row takes, best first; empty where there is only one."""
 
     @property
     def unsupported(self) -> bool:
@@ -116,7 +132,20 @@ def _row(doc: Document, checklist: Checklist, room: _Room) -> ShownRow:
         blocks=doc["id"] in checklist.required_rows,
         acting=tuple(check for check in checks if check.status not in _QUIET),
         passing=tuple(check for check in checks if check.status in _QUIET),
+        ladder=tuple(_ladder(doc, bound.row.ladder)) if bound else (),
     )
+
+
+def _ladder(doc: Document, rungs: Iterable[Rung]) -> Iterator[ShownRung]:
+    subjects = [subject for check in doc["checks"] for subject in check["subjects"]]
+    for rung in rungs:
+        names = list(dict.fromkeys(short(one["name"]) for one in subjects if one["code"] in rung.codes))
+        yield ShownRung(
+            words=rung.words,
+            status=rung.status,
+            subjects=tuple(names[:_ON_A_RUNG]),
+            more=max(0, len(names) - _ON_A_RUNG),
+        )
 
 
 def _check(doc: Document, room: _Room) -> ShownCheck:

@@ -180,6 +180,12 @@ def test_each_resource_has_its_own_verdict_and_the_worst_counts(ask: Ask) -> Non
     assert judged.status is Status.FAIL
 
 
+def test_dumps_in_s3_are_not_looked_at_and_said_to_be_so(ask: Ask) -> None:
+    entry = BackupRef(resource="s3://dumps/ledger/", recovery_point=DAY)
+    judged = ask(row, "automated", absent=(DumpBackups, AwsBackups), service=service(entry))
+    assert (judged.status, judged.cause) == (Status.UNKNOWN, Cause.NOT_SUPPORTED)
+
+
 def test_a_resource_that_was_not_looked_at_is_unknown(ask: Ask) -> None:
     entries = (BackupRef(resource=DUMPS, recovery_point=DAY), BackupRef(resource="/new", recovery_point=DAY))
     judged = ask(row, "automated", DumpBackups(backups=(backup(),)), absent=(AwsBackups,), service=service(*entries))

@@ -145,7 +145,16 @@ def test_a_pattern_without_a_match_was_looked_at_in_whole(look: Look, repository
 
 def test_a_service_that_names_no_report_has_none(look: Look) -> None:
     assert isinstance(look(), Absent)
-    assert isinstance(look("s3://drills/payments-*.json"), Absent), "that one is asked for in S3"
+
+
+def test_a_report_in_s3_is_not_read_and_so_is_missing(look: Look, repository: GitRepository) -> None:
+    alone = look("s3://drills/payments-*.json")
+    assert isinstance(alone, Unavailable)
+    assert alone.cause is Cause.NOT_SUPPORTED
+    repository.commit({"drills/1.json": json.dumps(report())})
+    beside = look("drills/*.json", "s3://drills/payments-*.json")
+    assert isinstance(beside, RepositoryDrills)
+    assert (len(beside.drills), beside.missing[0].cause) == (1, Cause.NOT_SUPPORTED)
 
 
 def test_a_report_without_a_repository_is_not_configured(look: Look) -> None:
