@@ -194,6 +194,16 @@ def test_what_aws_does_not_say_raises_no_finding(row: Row, check: str, data: st.
     assert RANK[after.status] <= RANK[before.status]
 
 
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_task_whose_zone_is_not_known_raises_nothing_and_fails_nothing(data: st.DataObject) -> None:
+    whole = data.draw(tiers.filter(lambda tier: not tier.unplaced and tier.zones and not tier.by_design))
+    part = data.draw(unplaced(whole))
+    before, after = (judged(multi_az.row, "placement", {Placement: Placement(items=(one,))}) for one in (whole, part))
+
+    assert after.status in {before.status, Status.UNKNOWN}
+
+
 # --- the claim to keep no state --------------------------------------------------------------------------------------
 
 SERVICE = Service(name="payments", stateless=True, spec=Spec(aws=AwsRef(account="111122223333")))
