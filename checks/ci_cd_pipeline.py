@@ -1,6 +1,10 @@
 """CI/CD pipeline with automated tests: no manual deployments to production."""
 
-from scorecard.check import Category, Requirement, Risk, Row
+from scorecard.check import Category, Cause, Finding, Requirement, Risk, Row, not_applicable, unavailable, unknown
+from scorecard.evidence import Absent, Unavailable
+from scorecard.evidence.aws import Unseen
+from scorecard.evidence.releases import RunningRevision, RunningRevisions
+from scorecard.model import Service
 
 row = Row(
     title="CI/CD pipeline with automated tests",
@@ -115,10 +119,8 @@ row.awaits(
     awaits="the forge probe",
 )
 
-row.awaits(
-    "revision-from-pipeline",
-    Requirement.REQUIRED,
-    rule="The revision that runs now was built by a successful run of the pipeline.",
+
+@row.required(
     remedy="""
     Tag the image with the commit and deploy it from the pipeline only; tell the scorecard where the running revision
     can be read, in the service file:
@@ -131,9 +133,28 @@ row.awaits(
     ```sh
     docker build --build-arg REVISION="$GITHUB_SHA" -t "$REPOSITORY:$GITHUB_SHA" .
     ```
-    """,
-    awaits="the forge probe and the AWS probe",
+    """
 )
+def revision_from_pipeline(seen: RunningRevisions | Unavailable | Absent, service: Service) -> Finding:
+    """The revision that runs now was built by a successful run of the pipeline."""
+    spec = service.spec
+    if spec.aws is None and spec.runtime.version is None:
+        return not_applicable("asked where the service names a runtime: spec.aws or spec.runtime.version")
+    if isinstance(seen, Unavailable) and spec.runtime.version is None:
+        return unavailable(seen)
+    running = (
+        [one for one in seen.items if isinstance(one, RunningRevision)] if isinstance(seen, RunningRevisions) else []
+    )
+    unread = [one.why for one in seen.items if isinstance(one, Unseen)] if isinstance(seen, RunningRevisions) else []
+    if not running and unread:
+        return unavailable(unread[0])
+    shown = "; ".join(f"{one.name} runs {' and '.join(one.revisions)}" for one in running[:_SHOWN])
+    more = f"; and {len(running) - _SHOWN} more" if len(running) > _SHOWN else ""
+    words = "which run of the pipeline built it is not read by this version: it waits for the forge probe"
+    return unknown(Cause.NOT_SUPPORTED, f"{shown}{more}; {words}" if shown else words)
+
+
+_SHOWN = 3
 
 row.awaits(
     "workflow-hardened",

@@ -1,6 +1,25 @@
 """No secrets in code or environment variables: not at HEAD, not in history, not as a literal in a definition."""
 
-from scorecard.check import Category, Requirement, Risk, Row
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scorecard.check import (
+    Category,
+    Cause,
+    Finding,
+    Item,
+    Requirement,
+    Risk,
+    Row,
+    each,
+    failed,
+    passed,
+    unavailable,
+    unknown,
+)
+from scorecard.evidence import Absent, Unavailable
+from scorecard.evidence.aws import Unseen
+from scorecard.evidence.secrets import Environments, PlainSecret, Variables
 
 row = Row(
     title="No secrets in code or environment variables",
@@ -45,10 +64,8 @@ row.awaits(
     awaits="the secret scanner",
 )
 
-row.awaits(
-    "environment",
-    Requirement.REQUIRED,
-    rule="No definition gives a literal value to an environment variable whose name says that it is secret.",
+
+@row.required(
     remedy="""
     ECS, in Terraform: a reference in `secrets` in place of a value in `environment`:
 
@@ -66,6 +83,48 @@ row.awaits(
 
     Compose: `DB_PASSWORD_FILE: /run/secrets/db_password` with a `secrets:` entry. Take `.env` out of the repository:
     `git rm --cached .env && echo .env >> .gitignore`.
-    """,
-    awaits="the definition reader and the AWS probe",
+    """
 )
+def environment(seen: Environments | Unavailable | Absent) -> Finding:
+    """No definition gives a literal value to an environment variable whose name says that it is secret."""
+    if isinstance(seen, Unavailable):
+        return unavailable(seen)
+    if isinstance(seen, Absent):
+        words = f"{seen.reason}: the variables of the service were not found"
+        return unknown(Cause.NOT_CONFIGURED, words, lines=_LINES)
+    return each(_looked_at(seen), _judge, missing=seen.missing, things="variables and places")
+
+
+@dataclass(frozen=True, slots=True)
+class _Literal:
+    """One variable that holds a secret, and where; a subject of its own, so that a waiver of it is of no other."""
+
+    name: str
+    secret: PlainSecret
+    place: Variables
+
+    @property
+    def where(self) -> str:
+        """Its definition."""
+        return self.place.where
+
+
+def _looked_at(seen: Environments) -> Iterator[_Literal | Variables | Unseen]:
+    for one in seen.items:
+        if isinstance(one, Unseen) or not one.plain:
+            yield one
+        else:
+            yield from (_Literal(f"{secret.name} in {one.name}", secret, one) for secret in one.plain)
+
+
+def _judge(one: _Literal | Variables | Unseen) -> Item:
+    if isinstance(one, Unseen):
+        return unavailable(one.why)
+    if isinstance(one, Variables):
+        return passed(f"{one.kind}: none of its {one.count} variables is a literal secret")
+    mark = f", fingerprint {one.secret.fingerprint}" if one.secret.fingerprint else ""
+    return failed("literal", f"{one.place.kind}: a {one.secret.kind} in plain text in {one.place.where}{mark}")
+
+
+_LINES = """spec:
+  aws: {account: "111122223333", tags: {Service: SERVICE}}"""

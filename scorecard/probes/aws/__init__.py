@@ -3,7 +3,7 @@
 `calls` declares operations and `lane` makes them, once for all services of an account and region (`places` knows
 which). `mapping` finds the resources; a `question` is one kind of evidence, made of readers by kind of resource:
 `placement`, `standby`, `spread`, `encryption`, `balancers`. `alarms` and `widgets` are the alarms and dashboards of
-CloudWatch. `policy` says what the role must be allowed.
+CloudWatch; `state` and `live` are what Terraform has written and what runs of it. `policy` says what the role must be allowed.
 
 To add a call: declare it with `sweep`, `batch` or `single`, and name it in the `Reader` that makes it. To add a kind of
 resource to a question: a `Reader`. To add a question: a `Question`, named in `QUESTIONS`.
@@ -17,17 +17,26 @@ from scorecard.egress.aws import Clients
 from scorecard.egress.own import configured_policy
 from scorecard.egress.resolver import Resolver
 from scorecard.evidence.dashboards import Signal
+from scorecard.evidence.secrets import Environments
+from scorecard.plain_secrets import Fingerprint
 from scorecard.probes import Context, Probe
-from scorecard.probes.aws.backups import AWS_BACKUPS, AWS_RESTORES
 from scorecard.probes.aws.alarms import CloudWatchAlertsProbe
+from scorecard.probes.aws.backups import AWS_BACKUPS, AWS_RESTORES
 from scorecard.probes.aws.balancers import LISTENER_QUESTION
 from scorecard.probes.aws.encryption import DATA_AT_REST, DATA_IN_TRANSIT
+from scorecard.probes.aws.environment import SECRET_LEVELS, environments, fingerprint_of
+from scorecard.probes.aws.live import LiveProbe
 from scorecard.probes.aws.placement import PLACEMENT
 from scorecard.probes.aws.places import Places
 from scorecard.probes.aws.question import Question, QuestionProbe
 from scorecard.probes.aws.resources import ResourcesProbe
+from scorecard.probes.aws.revision import RUNNING_REVISIONS
+from scorecard.probes.aws.rollback import ROLLBACK_SETTINGS, ROLLBACK_TRACES, RollbackTracesProbe
+from scorecard.probes.aws.rotation import ROTATIONS
 from scorecard.probes.aws.spread import SPREADS, WAYS_OUT
 from scorecard.probes.aws.standby import STANDBYS
+from scorecard.probes.aws.state import plan_probe, reading_child, state_probe
+from scorecard.probes.aws.strategy import DRAININGS, HEALTH_GATES, STRATEGIES
 from scorecard.probes.aws.widgets import CloudWatchDashboardsProbe
 
 __all__ = ["QUESTIONS", "QuestionProbe", "ResourcesProbe", "configured_places", "probes"]
@@ -42,6 +51,15 @@ QUESTIONS: tuple[Question, ...] = (
     DATA_AT_REST,
     AWS_BACKUPS,
     AWS_RESTORES,
+    ROLLBACK_SETTINGS,
+    ROLLBACK_TRACES,
+    STRATEGIES,
+    HEALTH_GATES,
+    DRAININGS,
+    environments(Fingerprint()),
+    SECRET_LEVELS,
+    ROTATIONS,
+    RUNNING_REVISIONS,
 )
 """Every question to AWS about a service's resources."""
 
@@ -66,4 +84,15 @@ def probes(context: Context) -> tuple[Probe, ...]:
         CloudWatchAlertsProbe(places, severities, context.clock),
         CloudWatchDashboardsProbe(places, words, context.clock),
     )
-    return ResourcesProbe(places), *cloudwatch, *(QuestionProbe(question, places) for question in QUESTIONS)
+    child = reading_child()
+    terraform = (state_probe(places, child), plan_probe(places, child), LiveProbe(places))
+    return ResourcesProbe(places), *cloudwatch, *terraform, *(_probe(question, places, context.config) for question in QUESTIONS)
+
+
+def _probe(question: Question, places: Places, config: Any) -> QuestionProbe:  # noqa: ANN401 - as above
+    """The probe of a question; rollbacks are remembered, and literals are fingerprinted with the installation's key."""
+    if question is ROLLBACK_TRACES:
+        return RollbackTracesProbe(question, places)
+    if question.answers is Environments:
+        return QuestionProbe(environments(fingerprint_of(config)), places)
+    return QuestionProbe(question, places)

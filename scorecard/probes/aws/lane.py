@@ -6,6 +6,7 @@ asked serves the others; what fails costs the questions that need it.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -170,12 +171,23 @@ def _tokens(call: Call) -> tuple[tuple[str, str], ...]:
             _PAGINATORS[call.service] = loader.load_service_model(call.service, "paginators-1")["pagination"]
         found = _PAGINATORS[call.service].get(call.operation)
     if found is None:
-        return ()
+        return _plain_tokens(call.service, call.operation)
     inputs, outputs = found["input_token"], found["output_token"]
     if isinstance(inputs, str):
         inputs, outputs = [inputs], [outputs]
     # `NextMarker || Contents[-1].Key`: what comes first is the token itself.
     return tuple((name, source.partition(" ")[0]) for name, source in zip(inputs, outputs, strict=True))
+
+
+@functools.cache
+def _plain_tokens(service: str, operation: str) -> tuple[tuple[str, str], ...]:
+    """Of an operation that has pages and no paginator in botocore's data, such as `ecs:ListServiceDeployments`."""
+    import botocore.session
+
+    model = botocore.session.get_session().get_service_model(service).operation_model(operation)
+    shapes = (model.input_shape, model.output_shape)
+    both = all(shape is not None and "nextToken" in shape.members for shape in shapes)
+    return (("nextToken", "nextToken"),) if both else ()
 
 
 _PAGINATORS: dict[str, Mapping[str, Any]] = {}
