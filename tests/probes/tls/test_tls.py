@@ -369,14 +369,14 @@ def look_of(probe: TlsProbe, url: str, clock: Callable[[], float] = time.monoton
 def test_whatever_hangs_the_whole_look_ends_by_one_deadline(
     authority: Authority, serving: Serving, hangs_after: int
 ) -> None:
-    probe = tls_probe(authority, seconds=0.6)
+    probe = tls_probe(authority, seconds=1)
     server = serving(silent_after=hangs_after)
     ask(probe, f"https://127.0.0.1:{server.port}/")  # the contexts are made, which is no part of it
     server.connections = 0
     began = time.monotonic()
     answer = look_of(probe, f"https://127.0.0.1:{server.port}/").take()
     took = time.monotonic() - began
-    assert took < 1.5, f"{took:.2f} s for one deadline of 0.6 s, with room for a busy machine"
+    assert took < 2.5, f"{took:.2f} s for one deadline of 1 s, with room for a busy machine"
     if hangs_after == 0:
         assert isinstance(answer, Unavailable)
         assert answer.cause is Cause.TIMEOUT
@@ -400,9 +400,9 @@ def test_a_name_whose_lookup_hangs_takes_its_share_of_the_one_deadline(authority
 
 def test_a_plain_port_is_silent_only_if_it_was_given_the_time_to_speak(authority: Authority, serving: Serving) -> None:
     server = serving(silent_after=4)
-    seen = look(tls_probe(authority, seconds=1), server.port)
+    seen = look(tls_probe(authority, seconds=2), server.port)
     assert isinstance(seen.plain, PlainAnswer)
-    assert (seen.plain.reply, "nothing came within 1.0 s" in seen.plain.words) == (PlainReply.SILENT, True)
+    assert (seen.plain.reply, seen.plain.words[:20]) == (PlainReply.SILENT, "nothing came within ")
     late = serving(silent_after=1)
     seen = look(tls_probe(authority, seconds=1), late.port)
     assert isinstance(seen.plain, Unavailable)
@@ -489,11 +489,11 @@ def test_one_that_hangs_for_the_first_time_gives_its_place_away(authority: Autho
 
 
 def test_a_target_that_answers_again_leaves_the_lane(authority: Authority, serving: Serving) -> None:
-    probe = tls_probe(authority, seconds=0.5)
+    probe = tls_probe(authority, seconds=0.3)
     server = serving(silent_after=0)
     list(probe.ask(services_at(server.port), Upstream()))
     assert len(probe._slow) == 1
-    server.silent_after = None
+    server.silent_after, probe.deadline = None, 30
     list(probe.ask(services_at(server.port), Upstream()))
     assert not probe._slow
 
