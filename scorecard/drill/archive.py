@@ -78,7 +78,7 @@ def contents_of(listing: str) -> Contents:
 
 
 def refuse_damaged(path: Path, kind: str, check: Callable[[], None]) -> str:
-    """Read what pg_restore would take for whole: it stops silently where a compressed file of a directory was cut off.
+    """Read what pg_restore may take for whole, such as an uncompressed file of a directory cut off after a row.
 
     Returns what was looked at, for the report.
 
@@ -138,8 +138,8 @@ _REASONS: tuple[tuple[str, type[DrillError], tuple[str, ...]], ...] = (
         BackupFailed,
         (
             "could not read from input file", "unexpected end of file", "could not open input file",
-            "could not open file", "could not find (?:block|header for file)", "incomplete tar header",
-            "input file (?:is too short|appears to be|does not appear)", "unexpected eof",
+            "could not open file", "could not close data file", "could not find (?:block|header for file)",
+            "incomplete tar header", "input file (?:is too short|appears to be|does not appear)", "unexpected eof",
         ),
     ),
     (

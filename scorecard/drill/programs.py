@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -82,6 +82,19 @@ class Programs:
     def clean_up(self) -> None:
         """From here on children run to their own end: what is made must be removed, whoever wants to stop."""
         self._cleaning = True
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """What runs inside is not ended half way.
+
+        A server goes on with a statement whose client was killed, and what it makes then would come after the drop.
+        """
+        before, self._cleaning = self._cleaning, True
+        try:
+            yield
+        finally:
+            self._cleaning = before
+        self.check()
 
     def check(self) -> None:
         """Raise where the drill must end: `Interrupted`, or `NotCarriedOut` with the code `time-limit`."""

@@ -179,7 +179,7 @@ def _carry_out(spec: DrillSpec, log: Log, programs: Programs, now: datetime) -> 
         detail.append(_check_space(spec, dump, found.size, identity, admin))
     database = ScratchDatabase(admin, identity, spec, name_of(spec.service, now), patience=log.setting.patience)
     try:
-        with log.step("create", counts=True) as detail:
+        with log.step("create", counts=True) as detail, programs.whole():
             detail.append(database.make(log.setting.passfile))
         programs.watch = _Watch(database, spec, log.setting.tell).look
         with log.step("restore", counts=True) as detail:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -140,7 +141,16 @@ class Shop:
         return int(row[0])
 
     def left_behind(self) -> list[str]:
-        """Databases, roles and connections of drills."""
+        """Databases, roles and connections of drills; a server takes a moment to see that a client has gone."""
+        found = self._now_there()
+        for _ in range(200):
+            if set(found) != {"scorecard drill"}:
+                break
+            time.sleep(0.05)
+            found = self._now_there()
+        return found
+
+    def _now_there(self) -> list[str]:
         with psycopg.connect(self.cluster.url("postgres")) as connection:
             rows = connection.execute(
                 "SELECT datname FROM pg_database WHERE datname ~ '^drill_' UNION ALL "

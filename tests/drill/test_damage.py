@@ -62,9 +62,21 @@ def test_a_directory_dump_without_a_file_fails_as_truncated(shop: Shop, tmp_path
     assert (report.result, report.code) == (Result.FAILURE, "truncated"), report.message
 
 
-def test_a_directory_dump_with_a_file_cut_off_is_not_taken_for_whole_as_pg_restore_takes_it(
+def test_a_file_of_a_directory_dump_cut_off_after_a_row_is_not_taken_for_whole_as_pg_restore_takes_it(
     shop: Shop, tmp_path: Path
 ) -> None:
+    folder = tmp_path / "plain.d"
+    shutil.copytree(shop.dump("shop", "plain.d", "-Fd", "-Z0"), folder)
+    assert shop.drill(folder, verifications=ROWS, amcheck="off").result is Result.SUCCESS
+    orders = next(file for file in folder.glob("*.dat") if b"not a command" in file.read_bytes())
+    data = orders.read_bytes()
+    orders.write_bytes(data[: data.rindex(b"\n", 0, len(data) // 2) + 1])
+    report = shop.drill(folder, verifications=[{"rows": {"table": "orders", "at_least": 1}}], amcheck="off")
+    assert (report.result, report.code) == (Result.FAILURE, "truncated"), report.message
+    assert orders.name in report.message
+
+
+def test_a_compressed_file_of_a_directory_dump_that_was_cut_off_fails_as_truncated(shop: Shop, tmp_path: Path) -> None:
     folder = tmp_path / "shop.d"
     shutil.copytree(shop.folder / "shop.d", folder)
     largest = max(folder.glob("*.dat.gz"), key=lambda file: file.stat().st_size)

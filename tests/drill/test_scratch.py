@@ -200,6 +200,25 @@ def test_a_user_without_superuser_carries_the_drill_out_too(shop: Shop) -> None:
         shop.cluster.execute("DROP ROLE driller")
 
 
+def test_a_superuser_that_no_restricted_role_can_replace_ends_the_drill_unless_the_spec_accepts_it(other: Shop) -> None:
+    rules = other.cluster.data / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text("local all postgres trust\n")
+    other.cluster.execute("SELECT pg_reload_conf()")
+    scratch = {"host": str(other.cluster.folder)}
+    try:
+        report = other.drill(other.folder / "shop.dump", verifications=ROWS, scratch=scratch, amcheck="off")
+        assert (report.result, report.code) == (Result.NOT_CARRIED_OUT, "no-restricted-role")
+        accepted = {**scratch, "superuser": True}
+        report = other.drill(other.folder / "shop.dump", verifications=ROWS, scratch=accepted, amcheck="off")
+        assert (report.code, report.message) == ("", "")
+        assert "as the user postgres" in next(step.detail for step in report.steps if step.name == "create")
+    finally:
+        rules.write_text(before)
+        other.cluster.execute("SELECT pg_reload_conf()")
+    assert other.left_behind() == []
+
+
 def _slow(shop: Shop, folder: Path) -> Path:
     """A dump whose restore takes long: building an index sleeps."""
     path = folder / "slow.sql"
