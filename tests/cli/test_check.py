@@ -143,7 +143,9 @@ def test_a_warning_on_a_named_row_is_a_go(scorecard: Call) -> None:
 
 @pytest.mark.usefixtures("in_fleet")
 def test_a_row_that_nothing_can_measure_is_cannot_tell(scorecard: Call) -> None:
-    done = scorecard("check", "checkout", "--row", "rollback", "-o", "json")
+    done = scorecard(
+        "check", "checkout", "--checklist", "delivery-practices", "--row", "delivery-pipeline", "-o", "json"
+    )
     assert done.code == 3
     assert {check["cause"] for check in done.json["rows"][0]["checks"]} == {"not_supported"}
 
@@ -156,7 +158,7 @@ def test_a_row_that_does_not_exist_is_a_usage_error_that_names_the_nearest(fleet
 
 def test_report_only_turns_1_into_0_and_leaves_3(in_fleet: Fleet, scorecard: Call) -> None:
     assert scorecard("check", repository(in_fleet, "pricing"), "--row", "adrs", "--report-only").code == 0
-    assert scorecard("check", "checkout", "--row", "rollback", "--report-only").code == 3
+    assert scorecard("check", "checkout", "--row", "secrets", "--report-only").code == 3
 
 
 @pytest.mark.usefixtures("in_fleet")
