@@ -331,7 +331,9 @@ def _tables_restored(lane: Lane, arns: Sequence[Arn]) -> Read:
             finished=_utc(summary["RestoreDateTime"]),
         )
         found[restore.resource] = (*source, restore)
-    return found
+    unread = next((one for one in known.values() if isinstance(one, Unavailable)), None)
+    # What could not be described may be the restore of any of them.
+    return found if unread is None else {name: one or unread for name, one in found.items()}
 
 
 AWS_RESTORES = Question(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scorecard.evidence import Evidence
@@ -15,30 +15,30 @@ from scorecard.probes.aws.mapping import CALLS
 
 ELSEWHERE: Mapping[str, tuple[str, ...]] = {"logs:FilterLogEvents": ("LogSample", "CorrelationSearch")}
 """Actions of probes that are no questions of ours, to the kinds of evidence that need them."""
-CLOUDWATCH: tuple[tuple[tuple[Call, ...], tuple[type[Evidence], ...]], ...] = (
-    (alarms.CALLS, (CloudWatchAlerts,)),
-    (widgets.CALLS, (CloudWatchDashboards,)),
+CLOUDWATCH: tuple[tuple[tuple[Call, ...], type[Evidence]], ...] = (
+    (alarms.CALLS, CloudWatchAlerts),
+    (widgets.CALLS, CloudWatchDashboards),
 )
+
+
+def declared() -> Iterator[tuple[Call, type[Evidence]]]:
+    """Each call that a probe of ours declares, with the kind of evidence that needs it."""
+    yield from ((call, Resources) for call in CALLS)
+    for question in QUESTIONS:
+        yield from ((call, question.answers) for call in question.calls)
+    for calls, kind in CLOUDWATCH:
+        yield from ((call, kind) for call in calls)
 
 
 def actions() -> Mapping[str, frozenset[str]]:
     """Each action that is used, and the kinds of evidence that are unknown without it."""
     found: dict[str, set[str]] = defaultdict(set)
-    _add(found, CALLS, Resources)
-    for question in QUESTIONS:
-        _add(found, question.calls, question.answers)
-    for calls, evidence in CLOUDWATCH:
-        for kind in evidence:
-            _add(found, calls, kind)
+    for call, kind in declared():
+        for action in call.actions:
+            found[action].add(kind.kind())
     for action, kinds in ELSEWHERE.items():
         found[action] |= set(kinds)
     return {action: frozenset(found[action]) for action in sorted(found)}
-
-
-def _add(found: dict[str, set[str]], calls: Iterable[Call], kind: type[Evidence]) -> None:
-    for call in calls:
-        for action in call.actions:
-            found[action].add(kind.kind())
 
 
 def policy() -> dict[str, Any]:

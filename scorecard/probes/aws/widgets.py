@@ -32,14 +32,15 @@ from scorecard.model import Cause, Service, ServiceKey
 from scorecard.probes import Upstream
 from scorecard.probes.aws.calls import single, sweep
 from scorecard.probes.aws.lane import Lane, Swept
-from scorecard.probes.aws.metrics import METRICS, Known, Metric, known
+from scorecard.probes.aws.metrics import Known, Metric, known
 from scorecard.probes.aws.places import Places
 
 DASHBOARD = single(
     "cloudwatch", "GetDashboard", "DashboardName", nothing={"ResourceNotFound", "DashboardNotFoundError"}
 )
 DATA = sweep("cloudwatch", "GetMetricData", "MetricDataResults", ScanBy="TimestampDescending", MaxDatapoints=100_800)
-CALLS = (DASHBOARD, DATA, METRICS)
+CALLS = (DASHBOARD, DATA)
+"""Without `metrics.METRICS`, which alarms need: here it only explains what is empty."""
 _NONE = Absent("the service names no dashboards in CloudWatch")
 _SINCE = re.compile(r"-?P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?$")
 _RANGE = timedelta(hours=3)
