@@ -56,8 +56,12 @@ def in_use(service: Item) -> tuple[str, ...]:
 
 def task_definitions(lane: Lane, names: Sequence[str]) -> Mapping[str, Item | Unavailable]:
     """The definitions with those ARNs."""
-    swept = lane.one(TASK_DEFINITION, names)
-    return {name: one.missing or one.first["taskDefinition"] for name, one in swept.items()}
+    found: dict[str, Item | Unavailable] = {}
+    for name, swept in lane.one(TASK_DEFINITION, names).items():
+        words = f"{lane.label}, {TASK_DEFINITION.name}: {name} came without its definition"
+        nothing = Unavailable(Cause.BAD_RESPONSE, words)
+        found[name] = swept.missing or swept.first.get("taskDefinition") or nothing
+    return found
 
 
 def containers(lane: Lane, arns: Sequence[Arn]) -> Mapping[str, Sequence[Container] | Unavailable]:

@@ -188,7 +188,7 @@ def _service_gates(lane: Lane, arns: Sequence[Arn]) -> Read:
     ]
     swept = lane.all(TARGET_GROUPS) if balanced else None
     groups = {str(one["TargetGroupArn"]): one for one in (swept.items if swept else ())}
-    inside = containers(lane, [arn for arn in arns if arn not in balanced and arn.text in services])
+    inside = containers(lane, [arn for arn in arns if arn not in balanced and _known(services.get(arn.text))])
     found: dict[str, Sequence[HealthGate] | Unavailable] = {}
     for arn in arns:
         service = services.get(arn.text)
@@ -212,6 +212,10 @@ def _service_gates(lane: Lane, arns: Sequence[Arn]) -> Read:
                 else (_by_containers(arn.text, [one.definition for one in parts], grace),)
             )
     return found
+
+
+def _known(service: Item | Unavailable | None) -> bool:
+    return service is not None and not isinstance(service, Unavailable) and controller(service) != "EXTERNAL"
 
 
 def _by_target_groups(name: str, groups: Sequence[Item], grace: int) -> HealthGate:
