@@ -15,6 +15,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -23,6 +24,7 @@ from xml.sax.saxutils import escape
 from botocore.model import OperationModel, ServiceModel, Shape
 
 _SIGNERS = {
+    "application-autoscaling": "application-autoscaling",
     "autoscaling": "autoscaling", "backup": "backup", "codedeploy": "codedeploy", "codepipeline": "codepipeline",
     "dynamodb": "dynamodb", "ec2": "ec2", "ecs": "ecs", "elasticache": "elasticache", "elasticfilesystem": "efs",
     "elasticloadbalancing": "elbv2", "es": "opensearch", "kms": "kms", "lambda": "lambda", "logs": "logs",
@@ -102,7 +104,7 @@ def read_request(method: str, path: str, query: str, headers: Mapping[str, str],
         operation = model.operation_model(path.rpartition("/")[2])
         parameters = _Cbor(body).read() if body else {}
     else:
-        operation, parameters = _rest(model, method, path, query, body)
+        operation, parameters = _rest(model, method, path, query, body, headers)
     return Asked(signed[1], signed[2], operation, parameters or {})
 
 
@@ -147,7 +149,7 @@ def _scalar(shape: Shape, text: str) -> Any:  # noqa: ANN401 - by the shape
 
 
 def _rest(
-    model: ServiceModel, method: str, path: str, query: str, body: bytes
+    model: ServiceModel, method: str, path: str, query: str, body: bytes, headers: Mapping[str, str]
 ) -> tuple[OperationModel, dict[str, Any]]:
     given = dict(parse_qsl(query, keep_blank_values=True))
     candidates = []
@@ -156,7 +158,8 @@ def _rest(
         uri, _, fixed = operation.http["requestUri"].partition("?")
         wanted = dict(parse_qsl(fixed, keep_blank_values=True))
         match = _template(uri).fullmatch(path)
-        if operation.http["method"] == method and match and wanted.items() <= given.items():
+        fits = operation.http["method"] == method and wanted.items() <= given.items() and _asks_for(operation, given)
+        if match and fits:
             candidates.append((len(wanted), -len(match.groupdict()), name, match.groupdict()))
     if not candidates:
         raise NotUnderstoodError(f"{method} {path}?{query} is no operation of {model.service_name}")
@@ -169,7 +172,17 @@ def _rest(
             parameters[member] = unquote(in_path[named])
         elif place == "querystring" and named in given:
             parameters[member] = _scalar(shape, given[named])
+        elif place == "header" and named.lower() in headers:
+            parameters[member] = _scalar(shape, headers[named.lower()])
     return operation, parameters
+
+
+def _asks_for(operation: OperationModel, given: Mapping[str, str]) -> bool:
+    """Whether all is there that the operation must have in its query: `ListParts` has the address of `GetObject`."""
+    shape = operation.input_shape
+    members = [shape.members[name] for name in shape.required_members] if shape else []
+    in_query = [one for one in members if one.serialization.get("location") == "querystring"]
+    return all(one.serialization["name"] in given for one in in_query)
 
 
 @cache
@@ -194,7 +207,20 @@ def write_answer(operation: OperationModel, answer: Mapping[str, Any]) -> Writte
     if protocol == "smithy-rpc-v2-cbor":
         headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
         return Written(200, headers, _cbor(_typed(shape, answer)))
-    return Written(200, {"Content-Type": "text/xml"}, _xml_body(operation, answer, protocol))
+    told = _header_members(shape, answer) if protocol == "rest-xml" else {}
+    return Written(200, {"Content-Type": "text/xml"} | told, _xml_body(operation, answer, protocol))
+
+
+def _header_members(shape: Shape | None, answer: Mapping[str, Any]) -> dict[str, str]:
+    """What the model has in headers; the length is the server's to tell."""
+    found = {}
+    for name, value in answer.items():
+        member = shape.members[name] if shape else None
+        if member is None or member.serialization.get("location") != "header" or name == "ContentLength":
+            continue
+        text = format_datetime(value.astimezone(UTC), usegmt=True) if isinstance(value, datetime) else _word(value)
+        found[str(member.serialization["name"])] = text
+    return found
 
 
 def write_error(operation: OperationModel | None, status: int, code: str, message: str) -> Written:

@@ -3,7 +3,8 @@
 `calls` declares operations and `lane` makes them, once for all services of an account and region (`places` knows
 which). `mapping` finds the resources; a `question` is one kind of evidence, made of readers by kind of resource:
 `placement`, `standby`, `spread`, `encryption`, `balancers`. `alarms` and `widgets` are the alarms and dashboards of
-CloudWatch; `state` and `live` are what Terraform has written and what runs of it. `policy` says what the role must be allowed.
+CloudWatch; `state` and `live` are what Terraform wrote and what runs of it. `policy` says what the role
+must be allowed.
 
 To add a call: declare it with `sweep`, `batch` or `single`, and name it in the `Reader` that makes it. To add a kind of
 resource to a question: a `Reader`. To add a question: a `Question`, named in `QUESTIONS`.
@@ -86,7 +87,8 @@ def probes(context: Context) -> tuple[Probe, ...]:
     )
     child = reading_child()
     terraform = (state_probe(places, child), plan_probe(places, child), LiveProbe(places))
-    return ResourcesProbe(places), *cloudwatch, *terraform, *(_probe(question, places, context.config) for question in QUESTIONS)
+    questions = (_probe(question, places, context.config) for question in QUESTIONS)
+    return ResourcesProbe(places), *cloudwatch, *terraform, *questions
 
 
 def _probe(question: Question, places: Places, config: Any) -> QuestionProbe:  # noqa: ANN401 - as above
