@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from scorecard.config import load_config
 from scorecard.demo.aws import Endpoint, serving
 from scorecard.evidence import Answer, Evidence, Observation
@@ -32,6 +34,14 @@ class Clock:
 
     def later(self, by: timedelta) -> None:
         self.now += by
+
+
+def credentials(environment: pytest.MonkeyPatch) -> None:
+    """Some that lead nowhere else, and no file or profile of whoever runs the tests."""
+    environment.setenv("AWS_ACCESS_KEY_ID", "AKIADEMO")
+    environment.setenv("AWS_SECRET_ACCESS_KEY", "demo")
+    environment.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    environment.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
 
 
 def arn(service: str, rest: str, account: str = ACCOUNT, region: str = REGION) -> str:
@@ -138,7 +148,7 @@ def endpoint_and_probes(
     with serving(endpoint) as url:
         asking = asking_of(base, url, clock or Clock(), regions=regions, timeout=timeout, more=more)
         yield endpoint, asking
-    assert not endpoint.wrong
+    assert not endpoint.wrong, endpoint.wrong
 
 
 def asking_of(
