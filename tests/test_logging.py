@@ -20,13 +20,13 @@ from scorecard.logging import RequestLog, bound, configure, get_logger, trace, w
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
-    before, level = root.handlers[:], root.level
+    before, level, settings = root.handlers[:], root.level, structlog.get_config()
     text = io.StringIO()
     configure(stream=text)
     yield text
     root.handlers[:] = before
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**settings)
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
