@@ -131,7 +131,7 @@ def _tar_ends(path: Path) -> bool:
 
 _REASONS: tuple[tuple[str, type[DrillError], tuple[str, ...]], ...] = (
     ("disk-full", NotCarriedOut, ("no space left on device", "could not extend file", "disk quota exceeded")),
-    ("scratch-resources", NotCarriedOut, ("out of (?:shared )?memory", "too many (?:clients|connections|files)")),
+    ("scratch-resources", NotCarriedOut, ("ERROR:  out of (?:shared )?memory", "too many (?:clients|connections)")),
     ("client-too-old", NotCarriedOut, ("unsupported version", "unrecognized configuration parameter")),
     (
         "truncated",
@@ -149,7 +149,8 @@ _REASONS: tuple[tuple[str, type[DrillError], tuple[str, ...]], ...] = (
             "could not (?:un|de)compress", "incorrect data check", "corrupt", "did not find magic string",
             "invalid (?:distance|block|stored|code|literal|bit|header)", "unrecognized data block",
             "unexpected (?:block|offset|data)", "invalid byte sequence", "invalid entry id", "ftell mismatch",
-            "out of range", "archive items not in correct section",
+            "pg_restore: error: out of memory", "extra data after last expected column", "missing data for column",
+            "invalid input syntax", "out of range", "archive items not in correct section",
         ),
     ),
     ("orphans", BackupFailed, ("violates foreign key constraint",)),

@@ -237,16 +237,26 @@ def _question(check: Check, now: datetime) -> Question:
 
 def _freshness(table: str, column: str, within: timedelta, now: datetime) -> Question:
     def holds(answer: str) -> bool:
-        return answer != NULL and -_SKEW <= now - datetime.fromtimestamp(float(answer), UTC) <= within
+        newest = _instant(answer)
+        return newest is not None and -_SKEW <= now - newest <= within
 
     def shown(answer: str) -> str:
-        if answer == NULL:
-            return "no row"
-        return f"{datetime.fromtimestamp(float(answer), UTC):%Y-%m-%dT%H:%M:%SZ}"
+        newest = _instant(answer)
+        if newest is None:
+            return "no row" if answer == NULL else f"{answer} seconds after 1970, which is no time"
+        return f"{newest:%Y-%m-%dT%H:%M:%SZ}"
 
     sql = f"SELECT extract(epoch FROM max({quoted(column)})::timestamptz) FROM {_table(table)}"  # noqa: S608 - quoted
     oldest = f"{now - within:%Y-%m-%dT%H:%M:%SZ} or later ({format_duration(within)})"
     return Question(f"newest {column} of {table}", sql, oldest, "stale", holds, shown)
+
+
+def _instant(answer: str) -> datetime | None:
+    """The time of so many seconds; None for none, for infinity, and for a year that no calendar has."""
+    try:
+        return datetime.fromtimestamp(float(answer), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _version(version: SchemaVersion) -> Question:

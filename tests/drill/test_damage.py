@@ -154,6 +154,22 @@ def test_a_new_dump_of_old_data_fails_as_stale_by_its_rows(shop: Shop) -> None:
     assert [one.name for one in report.verifications if not one.ok] == ["newest created_at of orders"]
 
 
+@pytest.mark.parametrize("at", ["20026-01-01", "infinity", "2400-01-01"])
+def test_a_newest_row_at_an_impossible_time_fails_as_stale(shop: Shop, at: str) -> None:
+    with shop.copy("UPDATE orders SET created_at = '" + at + "' WHERE id = 1") as name:
+        dump = shop.dump(name, "impossible.dump", "-Fc")
+    report = shop.drill(dump, amcheck="off")
+    assert (report.result, report.code) == (Result.FAILURE, "stale"), report.message
+
+
+def test_a_row_of_a_plain_dump_with_a_hole_in_it_fails_as_corrupt(shop: Shop, tmp_path: Path) -> None:
+    data = (shop.folder / "shop.sql").read_bytes()
+    at = data.index(b"\t", data.index(b"COPY public.orders"))
+    (tmp_path / "hole.sql").write_bytes(data[:at] + data[at + 1 :])
+    report = shop.drill(tmp_path / "hole.sql", verifications=ROWS, amcheck="off")
+    assert (report.result, report.code) == (Result.FAILURE, "corrupt"), report.message
+
+
 def test_a_dump_without_one_tables_rows_fails_by_the_row_count(shop: Shop) -> None:
     dump = shop.dump("shop", "hole.dump", "-Fc", "--exclude-table-data=alembic_version", "--exclude-table-data=audit")
     report = shop.drill(dump, verifications=[*ROWS, {"rows": {"table": "audit", "at_least": 1}}], amcheck="off")
