@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from scorecard.drill import verify
+from scorecard.drill.folder import temporary_folder
 from scorecard.drill.load import Dump, inspect, load
 from scorecard.drill.outcome import BackupFailed, DrillError, NotCarriedOut
 from scorecard.drill.programs import Programs
@@ -87,8 +87,8 @@ def restore(spec: DrillSpec, setting: Setting) -> DrillReport:
     started = setting.clock()
     log = Log(setting)
     error: DrillError | None = None
-    with tempfile.TemporaryDirectory(prefix="scorecard-drill-", dir=setting.folder) as folder:
-        programs = Programs(Path(folder), spec.limits.time.total_seconds(), setting.stop)
+    with temporary_folder(setting.folder) as folder:
+        programs = Programs(folder, spec.limits.time.total_seconds(), setting.stop)
         try:
             _carry_out(spec, log, programs, started)
         except DrillError as ended:

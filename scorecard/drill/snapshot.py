@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import re
 import secrets
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from scorecard.drill import verify
+from scorecard.drill.folder import temporary_folder
 from scorecard.drill.outcome import BackupFailed, DrillError, Interrupted, NotCarriedOut
 from scorecard.drill.programs import Programs
 from scorecard.drill.report import Backup, DrillReport, Step
@@ -49,8 +48,8 @@ def restore_snapshot(spec: DrillSpec, setting: Setting) -> DrillReport:
     started = setting.clock()
     log = Log(setting)
     error: DrillError | None = None
-    with tempfile.TemporaryDirectory(prefix="scorecard-drill-", dir=setting.folder) as folder:
-        programs = Programs(Path(folder), spec.limits.time.total_seconds(), setting.stop)
+    with temporary_folder(setting.folder) as folder:
+        programs = Programs(folder, spec.limits.time.total_seconds(), setting.stop)
         try:
             _Drill(spec, log, programs, started).carry_out()
         except DrillError as ended:

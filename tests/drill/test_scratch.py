@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from scorecard.drill.folder import temporary_folder
 from scorecard.drill.report import Result, read_report
 from scorecard.drill.scratch import scram
 from scorecard.drill.server import addresses_of, overlap
@@ -76,7 +78,13 @@ def test_two_drills_at_once_both_succeed(shop: Shop) -> None:
 
 def test_what_a_killed_drill_left_is_swept_by_the_next_and_nothing_else_is(shop: Shop, tmp_path: Path) -> None:
     spec = shop.file(tmp_path, _slow(shop, tmp_path), verifications=ROWS)
-    child = subprocess.Popen([*COMMAND, str(spec)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    (tmp_path / "tmp").mkdir()
+    child = subprocess.Popen(
+        [*COMMAND, str(spec)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+    )
     try:
         _until(lambda: any(name.startswith("drill_") for name in shop.left_behind()))
         running = shop.drill(shop.folder / "shop.dump", verifications=ROWS, amcheck="off")
@@ -90,6 +98,9 @@ def test_what_a_killed_drill_left_is_swept_by_the_next_and_nothing_else_is(shop:
         after = shop.drill(shop.folder / "shop.dump", verifications=ROWS, amcheck="off")
         assert "a drill that died left behind" in next(step.detail for step in after.steps if step.name == "sweep")
         assert shop.left_behind() == ["drill_of_mine"]
+        assert list((tmp_path / "tmp").iterdir()) != []
+        with temporary_folder(tmp_path / "tmp") as mine, temporary_folder(tmp_path / "tmp") as other:
+            assert {mine, other} == set((tmp_path / "tmp").iterdir())
     finally:
         shop.cluster.execute("DROP DATABASE drill_of_mine")
 
