@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from scorecard.demo.aws import AwsRefusal, Endpoint
 from scorecard.demo.aws_protocol import Asked
 from scorecard.evidence import Unavailable
-from scorecard.evidence.aws import DataAtRest, Placement, Resources, Standbys, Unseen
+from scorecard.evidence.aws import DataAtRest, Gone, Placement, Resources, Standbys, Unseen
 from scorecard.model import AwsRef, Cause, Service, Spec
 from tests.probes.aws import estate
 from tests.probes.aws.estate import ACCOUNT, REGION, Asking, arn
@@ -164,3 +166,45 @@ def test_a_sweep_that_breaks_off_keeps_the_pages_that_came(aws: Aws) -> None:
     assert isinstance(lost, Unseen)
     assert (lost.name, lost.why.cause) == (LEDGER_DB, Cause.ACCESS_DENIED)
     assert (came.name, came.encrypted) == (DB, True)
+
+
+def test_what_the_file_names_and_aws_does_not_have_is_gone(aws: Aws) -> None:
+    endpoint, asking = aws
+    estate.tagged(endpoint, {LEDGER_DB: {"Service": "payments"}})
+    service = estate.payments(resources=(DB,))
+
+    assert asking.one(DataAtRest, service).items == (Gone(DB),)
+    assert asking.one(Standbys, service).items == (Gone(DB),)
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (arn("rds", "db:payments", account="999900001111"), "is of the account 999900001111"),
+        (arn("rds", "db:payments", region="us-east-1"), "is in us-east-1, which regions of integrations.aws main"),
+    ],
+)
+def test_what_is_named_and_cannot_be_asked_about_is_not_configured_and_not_gone(
+    aws: Aws, named: str, words: str
+) -> None:
+    endpoint, asking = aws
+    estate.tagged(endpoint, {DB: {"Service": "payments"}})
+    endpoint.list(ACCOUNT, "rds:DescribeDBInstances", "DBInstances", [database()])
+
+    service = estate.payments(resources=(named,))
+    seen, stores = asking.one(Resources, service), asking.one(DataAtRest, service)
+
+    assert (names(seen), seen.unseen_data.cause) == ([DB], Cause.NOT_CONFIGURED)
+    assert ([one.name for one in stores.items], stores.missing[0].cause) == ([DB], Cause.NOT_CONFIGURED)
+    assert words in stores.missing[0].detail
+
+
+def test_a_subject_that_two_services_claim_says_so(aws: Aws) -> None:
+    endpoint, asking = aws
+    estate.tagged(endpoint, {DB: {"Service": "payments"}})
+    endpoint.list(ACCOUNT, "rds:DescribeDBInstances", "DBInstances", [database()])
+    ledger = Service(name="ledger", spec=Spec(aws=AwsRef(account=ACCOUNT, resources=(DB,))))
+
+    seen: Any = asking(DataAtRest, [estate.payments(), ledger])
+
+    assert (seen["payments"].items[0].claimed_by, seen["ledger"].items[0].claimed_by) == (("ledger",), ("payments",))
