@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install setup system test check bench faults docs lock clean
+.PHONY: help demo install setup system test check bench faults drill docs lock clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -32,6 +32,11 @@ bench: setup ## Speed and memory, as ratios within one run
 
 faults: setup ## Kill, fill, drop, delay: the long half of the tests
 	@$(BIN)/pytest -q -m faults
+
+drill: install ## Back our own store up, restore it elsewhere, compare, write the report: build/drill/report.json
+	@mkdir -p build/drill && rm -f build/drill/store.backup build/drill/store.backup.sha256
+	@$(BIN)/scorecard db backup $(if $(CONFIG),--config $(CONFIG)) build/drill/store.backup
+	@$(BIN)/scorecard db drill $(if $(CONFIG),--config $(CONFIG)) build/drill/store.backup $(if $(DRILL_SPEC),--spec $(DRILL_SPEC)) -o table -o json=build/drill/report.json
 
 docs: $(VENV)/.tested ## The documentation as HTML, in build/docs
 	@$(BIN)/sphinx-build -q -W -b html docs build/docs
