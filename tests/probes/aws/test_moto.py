@@ -37,9 +37,9 @@ SERVICE = Service(
 _NAMES = {
     "tag:": "tagging:",
     "cloudwatch:": "monitoring:",
-    "s3:GetEncryptionConfiguration": "s3:GetBucketEncryption",
+    "s3:GetEncryptionConfiguration": "s3:ListBucket",
 }
-"""IAM's own names to those that moto enforces: it goes by the name that a request is signed for, and by operations."""
+"""IAM's own names to those that moto enforces, which go by how a request is signed, and leave some operations out."""
 _OTHER = re.compile("|".join(_NAMES))
 
 
