@@ -10,6 +10,7 @@ from scorecard.check import (
     Finding,
     Item,
     Now,
+    Peer,
     Risk,
     Row,
     each,
@@ -44,12 +45,68 @@ class Limits:
     """How long browsers are told to keep to HTTPS; shorter is a warning."""
 
 
+_PEERS = (
+    Peer(
+        "load-balancer",
+        "Prowler `elbv2_ssl_listeners`, checkov `CKV_AWS_2`, `CKV2_AWS_20`",
+        "They look at the protocol and the default action. Here every rule of an HTTP listener is read: one that "
+        "forwards fails, an answer of the load balancer's own passes, and on a load balancer that is shared only "
+        "what leads to the service counts.",
+    ),
+    Peer(
+        "load-balancer",
+        "Prowler `elbv2_insecure_ssl_ciphers`, checkov `CKV_AWS_103`",
+        "They know policies by name. Here the versions are those that AWS says of the policy, custom and later "
+        "ones included; ciphers are not judged.",
+    ),
+    Peer(
+        "load-balancer",
+        "Prowler `elbv2_nlb_tls_termination_enabled`",
+        "A TCP listener fails there. Here it is a warning: what passes through may be encrypted by the service "
+        "itself, as `https` and `tls-version` see.",
+    ),
+    Peer(
+        "in-transit-to-data",
+        "Prowler `rds_instance_transport_encrypted`",
+        "Here a parameter that waits for a restart is a warning, a member of a cluster takes the cluster's "
+        "parameters, and engines whose setting is elsewhere (Oracle, Db2) are unknown.",
+    ),
+    Peer(
+        "in-transit-to-data",
+        "Prowler `s3_bucket_secure_transport_policy`",
+        "Here the statement must refuse everybody every action on the objects; one that refuses only under a "
+        "further condition, or only some actions, fails.",
+    ),
+    Peer(
+        "in-transit-to-data",
+        "Prowler `elasticache_redis_cluster_in_transit_encryption_enabled`, checkov `CKV_AWS_30`",
+        "Here mode `preferred`, which takes plain connections too, fails.",
+    ),
+    Peer(
+        "at-rest",
+        "Prowler `dynamodb_tables_kms_cmk_encryption_enabled`, `s3_bucket_kms_encryption`, checkov `CKV_AWS_119`, "
+        "`CKV_AWS_145`",
+        "They ask for a key of your own. Here any encryption passes, and the finding says by which key.",
+    ),
+    Peer(
+        "at-rest",
+        "Prowler `ec2_ebs_default_encryption`, checkov `CKV_AWS_106`",
+        "They judge the account's setting. Here the service's volumes are looked at, those of its instances included.",
+    ),
+    Peer(
+        "at-rest",
+        "checkov `CKV_AWS_16`, `CKV_AWS_96`, `CKV_AWS_3`, `CKV_AWS_42`, `CKV_AWS_29`, `CKV_AWS_5`",
+        "They read Terraform, and pass before anything is applied. Here what runs is looked at.",
+    ),
+)
+
 row = Row(
     title="HTTPS everywhere, encryption at rest",
     category=Category.SECURITY,
     risk=Risk.CRITICAL,
     why="What is not encrypted is read by whoever stands in the way or finds the disk.",
     limits=Limits,
+    peers=_PEERS,
 )
 
 

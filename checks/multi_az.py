@@ -7,6 +7,7 @@ from scorecard.check import (
     Category,
     Finding,
     Item,
+    Peer,
     Risk,
     Row,
     each,
@@ -40,12 +41,44 @@ class Limits:
     """Of a tier's healthy capacity in one zone, from 0 to 1."""
 
 
+_PEERS = (
+    Peer(
+        "database",
+        "Prowler `rds_instance_multi_az`, checkov `CKV_AWS_157`",
+        "They read the flag. Here the standby must be in a second zone, by its own zone or the subnet group's; a "
+        "read replica in one zone is a warning, and not a failure, for its source has the standby.",
+    ),
+    Peer(
+        "database",
+        "Prowler `rds_cluster_multi_az`",
+        "It reads the cluster's flag. Here the members' zones count: two members in one zone fail.",
+    ),
+    Peer(
+        "database",
+        "Prowler `elasticache_redis_cluster_multi_az_enabled`, "
+        "`elasticache_redis_cluster_automatic_failover_enabled`, checkov `CKV2_AWS_50`",
+        "They read the flags. Here every shard needs nodes in two zones besides.",
+    ),
+    Peer(
+        "database",
+        "Prowler `opensearch_service_domains_fault_tolerant_data_nodes`",
+        "It asks for three data nodes. Here two in two zones pass, since the rule is about the loss of a zone.",
+    ),
+    Peer(
+        "configuration",
+        "Prowler `autoscaling_group_multiple_az`, `elbv2_is_in_multiple_az`, `awslambda_function_vpc_multi_az`",
+        "They judge what may run where. Here that only advises: `placement` looks where healthy capacity is, and "
+        "a group over three zones whose instances all stand in one fails.",
+    ),
+)
+
 row = Row(
     title="Multi-AZ deployment",
     category=Category.RELIABILITY,
     risk=Risk.HIGH,
     why="A service in one zone goes down with that zone.",
     limits=Limits,
+    peers=_PEERS,
 )
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "Finding",
     "Item",
     "Now",
+    "Peer",
     "Provenance",
     "Requirement",
     "Risk",
@@ -315,6 +316,17 @@ class Rung:
     """Of subjects that stand on it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Other tools' rules on the subject of a check, and where their verdict is another than ours."""
+
+    check: str
+    """The id of ours."""
+    rules: str
+    """As their documentation names them: `Prowler rds_instance_multi_az`."""
+    differs: str
+
+
 _NOT_BY_NAME = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.VAR_POSITIONAL,
@@ -339,6 +351,7 @@ class Row:
         needs_state: bool = False,
         links: Iterable[str] = (),
         ladder: Iterable[Rung] = (),
+        peers: Iterable[Peer] = (),
     ) -> None:
         """Describe the row.
 
@@ -352,6 +365,7 @@ class Row:
             needs_state: does not apply to a service that says `stateless`.
             links: where to read more.
             ladder: kinds of proof, best first, where there are several; pages show on which one a service stands.
+            peers: where other tools judge the same subject in another way; the row's page shows it.
         """
         if limits is not None and not (dataclasses.is_dataclass(limits) and isinstance(limits, type)):
             raise TypeError(f"limits of {title!r} is not a dataclass")
@@ -364,6 +378,7 @@ class Row:
         self.needs_state = needs_state
         self.links = tuple(links)
         self.ladder = tuple(ladder)
+        self.peers = tuple(peers)
         self.checks: tuple[Check, ...] = ()
         self.module = inspect.stack(0)[1].frame.f_globals["__name__"]
 

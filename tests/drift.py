@@ -50,10 +50,26 @@ def page(checklist: Checklist, row_id: str, row: Row) -> str:
     if entry.types != frozenset(ServiceType):
         lines += [f"Asked of {', '.join(sorted(entry.types))} services.", ""]
     if entry.needs_state:
-        lines += ["Does not apply to a service that says `stateless: true`.", ""]
+        lines += ["Does not apply to a service that says `stateless: true` and of which no datastore is found.", ""]
     for check in entry.checks:
         lines += _check(check, entry.limits, row)
+    lines += _peers(row)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _peers(row: Row) -> list[str]:
+    if not row.peers:
+        return []
+    return [
+        "## Where other tools judge in another way",
+        "",
+        "Their rules are named and described as in their documentation.",
+        "",
+        "| check | their rules | the difference |",
+        "|---|---|---|",
+        *(f"| `{peer.check}` | {peer.rules} | {peer.differs} |" for peer in row.peers),
+        "",
+    ]
 
 
 def _check(check: Check, limits: object, row: Row) -> list[str]:

@@ -181,3 +181,10 @@ def test_a_shipped_checklist_holds_its_rows_in_order(name: str, rows: list[str])
 
 def test_nothing_else_is_shipped_as_a_checklist() -> None:
     assert set(installed().shipped) == {"production-readiness", "delivery-practices"}
+
+
+def test_what_other_tools_judge_in_another_way_is_told_of_a_check_that_is_there() -> None:
+    told = {(row.id, peer.check) for row in modules().values() for peer in row.peers}
+
+    assert ("multi-az", "database") in told
+    assert told <= set(every_check())
