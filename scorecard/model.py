@@ -460,9 +460,9 @@ class Migrations(_Strict):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Infrastructure(_Strict):
     state: str | None = None
-    """Where the Terraform state is read: s3:// or a path."""
+    """Where the Terraform state is read: `s3://bucket/key`."""
     plan: str | None = None
-    """Where the pipeline publishes its plan as JSON: s3:// or a path."""
+    """Where the pipeline publishes its plan as JSON: `s3://bucket/key`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

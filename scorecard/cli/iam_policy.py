@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from scorecard.cli.output import write
+from scorecard.cli.workspace import config_option, open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scorecard.model import Service
+
+_MOST = 40
+"""Objects that are named one by one; an inline policy has room for 10,240 characters
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html)."""
 
 
 @click.command("iam-policy", short_help="Print the least policy that its role in AWS needs.")
-def iam_policy() -> int:
-    """Print the IAM policy for the role of integrations.aws, made of the calls that this version makes."""
+@config_option
+def iam_policy(config_file: Path | None) -> int:
+    """Print the IAM policy for the role of integrations.aws, made of the calls that this version makes.
+
+    Terraform states and plans that the services of the configuration name are the only objects that it may read.
+    """
     from scorecard.probes.aws.policy import policy
 
-    write(json.dumps(policy(), indent=2) + "\n")
+    services = open_workspace(config_file).catalog().services
+    write(json.dumps(policy(_objects(services)), indent=2) + "\n")
     return 0
+
+
+def _objects(services: Iterable[Service]) -> list[str]:
+    """ARNs of the states and plans that services name; of their buckets where there are many."""
+    named = [one.spec.infrastructure for one in services if one.spec.infrastructure]
+    places = {text for one in named for text in (one.state, one.plan) if text and text.startswith("s3://")}
+    objects = sorted(f"arn:aws:s3:::{place.removeprefix('s3://')}" for place in places)
+    if len(objects) <= _MOST:
+        return objects
+    return sorted({f"{name.partition('/')[0]}/*" for name in objects})
