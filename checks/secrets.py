@@ -114,7 +114,7 @@ def _looked_at(seen: Environments) -> Iterator[_Literal | Variables | Unseen]:
         if isinstance(one, Unseen) or not one.plain:
             yield one
         else:
-            yield from (_Literal(f"{secret.name} in {one.name}", secret, one) for secret in one.plain)
+            yield from (_Literal(f"{secret.name}, in {one.name}", secret, one) for secret in one.plain)
 
 
 def _judge(one: _Literal | Variables | Unseen) -> Item:

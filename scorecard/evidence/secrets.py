@@ -26,7 +26,7 @@ class PlainSecret:
 
     def __str__(self) -> str:
         """As a page shows it among other facts."""
-        return f"{self.name} ({self.kind}{', fingerprint ' + self.fingerprint if self.fingerprint else ''})"
+        return f"{self.name}, {self.kind}{', fingerprint ' + self.fingerprint if self.fingerprint else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

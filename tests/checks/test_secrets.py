@@ -41,8 +41,8 @@ def test_each_literal_is_a_subject_with_its_place_kind_and_fingerprint(ask: Ask)
     judged = ask(row, "environment", Environments(items=(place("DB_PASSWORD", "API_PASSWORD"), place(name="arn:b"))))
     assert (judged.status, judged.code) == (Status.FAIL, "literal")
     assert [(one.name, one.status.value, one.where) for one in judged.subjects] == [
-        (f"DB_PASSWORD in {PLACE}", "fail", "task definition payments:41"),
-        (f"API_PASSWORD in {PLACE}", "fail", "task definition payments:41"),
+        (f"DB_PASSWORD, in {PLACE}", "fail", "task definition payments:41"),
+        (f"API_PASSWORD, in {PLACE}", "fail", "task definition payments:41"),
         ("arn:b", "pass", "task definition payments:41"),
     ]
     assert "a password in plain text in task definition payments:41, fingerprint 3fab0c1d2e3f4a5b" in judged.message

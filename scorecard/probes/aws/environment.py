@@ -260,7 +260,8 @@ def parameter_level(name: str, parameter: Item, words: str) -> KeptSecret:
 
 def _plain_ones(place: str, where: str, found: Literals) -> Iterator[KeptSecret]:
     for one in found.plain:
-        name = f"{one.name} in {place}"
+        # The comma keeps `-token in` from looking like an option of a command line, whose value is redacted.
+        name = f"{one.name}, in {place}"
         yield KeptSecret(name=name, kind="plain variable", level=PLAIN, words=f"a literal {one.kind} in {where}")
 
 

@@ -231,7 +231,7 @@ def test_each_secret_of_a_container_has_its_level(aws: Aws) -> None:
 
     levels = {name: one.level for name, one in seen.items() if isinstance(one, KeptSecret)}
     assert levels == {
-        f"SMTP_PASSWORD in {SERVICE} app": PLAIN,
+        f"SMTP_PASSWORD, in {SERVICE} app": PLAIN,
         "payments/db": STORED,
         "payments/token": STORED,
         "payments/flag": PLAIN,
