@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from scorecard.cli import doctor_alerting, doctor_grafana
+from scorecard.cli import doctor_alerting, doctor_aws, doctor_grafana
 from scorecard.cli.output import write
 from scorecard.cli.workspace import Workspace, clock, config_option, open_workspace
 
@@ -72,11 +72,14 @@ def _examined(workspace: Workspace, catalog: Catalog) -> Iterator[Result]:
         yield _secret(key, path)
     yield _probes(workspace)
     for kind in type(config.integrations).model_fields:
-        for instance in getattr(config.integrations, kind):
+        # AWS is asked below, signed and by account.
+        for instance in getattr(config.integrations, kind) if kind != "aws" else ():
             yield _integration(kind, instance)
     for subject, message, good in doctor_grafana.examine(config, catalog.services, clock()):
         yield Result(subject, message, good)
     for subject, message, good in doctor_alerting.examine(config, catalog.services):
+        yield Result(subject, message, good)
+    for subject, message, good in doctor_aws.examine(config, catalog.services, workspace.checklists.values(), clock):
         yield Result(subject, message, good)
     yield from _unsupported(workspace)
     yield from _unconfigured(workspace, catalog)

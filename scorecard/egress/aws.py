@@ -147,6 +147,7 @@ class Clients:
         self._paces: dict[tuple[Account, str, str], Pace] = {}
         self._sessions: dict[tuple[str | None, str | None, float], PolicySession] = {}
         self._counted: dict[tuple[str, str], int] = {}
+        self._denied: dict[tuple[str, str, str], str] = {}
         self._own: Any = None
 
     def call(self, account: Account, region: str, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the operation's
@@ -160,7 +161,7 @@ class Clients:
             return self._once(account, region, service, operation, parameters, where)
         except AwsError as error:
             if error.code not in EXPIRED:
-                raise
+                raise self._noted(account, region, f"{service}:{operation}", error) from None
             self.renew(account)
             return self._once(account, region, service, operation, parameters, where)
 
@@ -174,6 +175,18 @@ class Clients:
         with self._lock:
             counted, self._counted = self._counted, {}
         return counted
+
+    def denied(self) -> dict[tuple[str, str, str], str]:
+        """What was denied since the last question, in words, by (account, region, `rds:DescribeDBInstances`)."""
+        with self._lock:
+            denied, self._denied = self._denied, {}
+        return denied
+
+    def _noted(self, account: Account, region: str, name: str, error: AwsError) -> AwsError:
+        if error.unavailable.cause is Cause.ACCESS_DENIED:
+            with self._lock:
+                self._denied[account.label, region, name] = error.unavailable.detail
+        return error
 
     def _once(
         self, account: Account, region: str, service: str, operation: str, parameters: Mapping[str, Any], where: str
