@@ -601,6 +601,51 @@ def test_a_denied_action_costs_what_needs_it_and_nothing_else(aws: Aws, action: 
     assert lost == dict.fromkeys(NEEDS[action], Cause.ACCESS_DENIED)
 
 
+DEPLOYED = (RollbackSettings, RollbackTraces, Strategies)
+
+
+@pytest.mark.parametrize(
+    ("action", "kinds"),
+    [
+        ("codedeploy:ListApplications", set(DEPLOYED)),
+        ("codedeploy:ListDeploymentGroups", set(DEPLOYED)),
+        ("codedeploy:BatchGetDeploymentGroups", set(DEPLOYED)),
+        ("codedeploy:GetDeploymentConfig", {Strategies}),
+        ("codedeploy:ListDeployments", {RollbackTraces}),
+        ("ecs:ListServiceDeployments", set()),
+    ],
+)
+def test_a_denied_action_of_codedeploy_costs_what_codedeploy_deploys(
+    aws: Aws, action: str, kinds: set[type[Evidence]]
+) -> None:
+    endpoint, asking = aws
+    service(endpoint, deploymentController={"type": "CODE_DEPLOY"})
+    by_codedeploy(endpoint)
+    routed(endpoint)
+    endpoint.denied.add(action)
+
+    seen = {kind: only(asking, kind) for kind in DEPLOYED}
+
+    lost = {kind: one.why.cause for kind, one in seen.items() if isinstance(one, Unseen)}
+    assert lost == dict.fromkeys(kinds, Cause.ACCESS_DENIED)
+
+
+def test_a_service_that_ecs_deploys_needs_nothing_of_codedeploy(aws: Aws) -> None:
+    endpoint, asking = aws
+    service(endpoint, BREAKER)
+    endpoint.denied |= {"codedeploy:ListApplications", "codedeploy:ListDeploymentGroups"}
+    assert not any(isinstance(only(asking, kind), Unseen) for kind in DEPLOYED)
+
+
+def test_a_function_whose_deployments_are_denied_may_be_deployed_by_any_group(aws: Aws) -> None:
+    endpoint, asking = aws
+    function(endpoint)
+    by_codedeploy(endpoint, **LAMBDA)
+    endpoint.denied.add("codedeploy:BatchGetDeployments")
+    causes = {only(asking, kind).why.cause for kind in (*DEPLOYED, HealthGates)}
+    assert causes == {Cause.ACCESS_DENIED}
+
+
 def test_denied_deployments_of_codedeploy_are_no_rollbacks_and_no_lack_of_them(aws: Aws) -> None:
     endpoint, asking = aws
     service(endpoint, deploymentController={"type": "CODE_DEPLOY"})
