@@ -134,12 +134,10 @@ def _placed(one: Tier, limits: Limits) -> Item:
     busiest, most = one.zones[0]
     spread = ", ".join(f"{zone} {count}" for zone, count in one.zones) + also_of(one)
     if len(one.zones) == 1:
-        return failed(
-            "one-zone", f"all {one.healthy} healthy {one.units} of the {one.kind} are in {busiest}{also_of(one)}"
-        )
+        return failed("one-zone", f"the {one.kind} stands in one zone, {busiest}, with healthy {one.units}: {spread}")
     if most > limits.largest_share * one.healthy:
         return warned("uneven", f"{most / one.healthy:.0%} of the healthy {one.units} are in {busiest}: {spread}")
-    return passed(f"{one.healthy} healthy {one.units} over {len(one.zones)} zones: {spread}")
+    return passed(f"healthy {one.units} in {len(one.zones)} zones: {spread}")
 
 
 def _unplaced(one: Tier, limits: Limits) -> Item:
@@ -200,7 +198,10 @@ def _standby(one: Standby | Unseen | Gone) -> Item:
     where = f"in {', '.join(one.zones)}" if one.zones else f"in {one.zone_count} zones"
     said = f"the {one.kind} is {where}, {one.words}{also_of(one)}"
     if one.replica_of and not one.automatic:
-        return warned("replica-in-one-zone", f"{said}; it is a replica of {one.replica_of}, and its readers lose it")
+        return warned(
+            "replica-in-one-zone",
+            f"{said}; it is a replica of {one.replica_of}, and its readers go down with that zone",
+        )
     if not one.automatic:
         return failed("no-standby", said)
     if one.zone_count < 2:  # noqa: PLR2004 - two zones

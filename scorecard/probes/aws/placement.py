@@ -15,7 +15,7 @@ from scorecard.probes.aws.calls import batch, single, sweep
 from scorecard.probes.aws.lane import Item, Lane
 from scorecard.probes.aws.mapping import GROUPS
 from scorecard.probes.aws.question import Question, Read, Reader
-from scorecard.probes.aws.zones import SUBNETS, ZONES, Subnet, counted, subnet_of, subnets, zone_ids, zones_of
+from scorecard.probes.aws.zones import SUBNETS, ZONES, Subnet, counted, subnet_of, subnets, zone_ids
 
 SERVICES = batch("ecs", "DescribeServices", "services", "services", 10)
 TASK_ARNS = single(
@@ -245,10 +245,10 @@ def _functions(lane: Lane, arns: Sequence[Arn]) -> Read:
             found[name] = known
         elif not ids:
             why = "a Lambda function outside of a VPC runs in every zone of its region"
-            found[name] = (Tier(name=name, kind="Lambda function", units="zones", by_design=why),)
+            found[name] = (Tier(name=name, kind="Lambda function", units="subnets", by_design=why),)
         else:
-            zones = counted(zones_of(ids, known))
-            found[name] = (Tier(name=name, kind="Lambda function", units="zones of its subnets", zones=zones),)
+            zones = counted(known[one].zone for one in ids if one in known)
+            found[name] = (Tier(name=name, kind="Lambda function", units="subnets", zones=zones),)
     return found
 
 

@@ -58,7 +58,8 @@ def _database(name: str, one: Item, names: Names) -> Standby:
     # The pair where AWS names it; else where the subnet group lets a standby be.
     zones = _ids([here, there] if there else possible if multi else [here], names)
     source = str(one.get("ReadReplicaSourceDBInstanceIdentifier") or "")
-    seen = _standby(name, "rds:db", zones, f"MultiAZ is {'on' if multi else 'off'}", automatic=multi)
+    words = f"MultiAZ is {'on' if multi else 'off'}" + (", over the zones of its subnet group" * (multi and not there))
+    seen = _standby(name, "rds:db", zones, words, automatic=multi)
     return replace(seen, replica_of=source)
 
 
@@ -167,7 +168,7 @@ def _domains(lane: Lane, arns: Sequence[Arn]) -> Read:
         zones = _ids((one.get("VPCOptions") or {}).get("AvailabilityZones") or (), names)
         # A domain outside of a VPC does not say which zones it is in, only how many.
         count = (config.get("ZoneAwarenessConfig") or {}).get("AvailabilityZoneCount", 2) if aware else 1
-        words = f"zone awareness is {'on' if aware else 'off'}, {config.get('InstanceCount', '?')} data nodes"
+        words = f"zone awareness is {'on' if aware else 'off'}, data nodes: {config.get('InstanceCount', '?')}"
         spread = aware and int(config.get("InstanceCount", 0)) > 1
         found[name] = (_standby(name, "es:domain", zones, words, automatic=spread, count=int(count)),)
     return found
