@@ -74,6 +74,8 @@ class RollbackTraces(Evidence):
     scope: ClassVar[Scope] = Scope.PLATFORM
 
     items: tuple[RollbackTrace | Unseen, ...]
+    remembered: tuple[RollbackTrace, ...] = ()
+    """What was seen earlier of the items that could not be read now; no verdict rests on it."""
 
 
 class Way(StrEnum):

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from scorecard.evidence import Answer, Unavailable
+from scorecard.evidence.aws import Unseen
 from scorecard.evidence.releases import Rollback, RollbackSetting, RollbackSettings, RollbackTrace, RollbackTraces
 from scorecard.model import Cause, Service, ServiceKey
 from scorecard.probes import Upstream
@@ -33,6 +34,8 @@ SERVICE_DEPLOYMENTS = single(
 )
 ENDED = sweep("codedeploy", "ListDeployments", "deployments", includeOnlyStatuses=["Failed", "Stopped"])
 """Those that can have been rolled back; and a rollback that failed is one of them."""
+_REMEMBERED = 50
+"""Rollbacks of one thing that are kept; the newest one decides."""
 _ENDS = {"Succeeded": True, "Failed": False, "Stopped": False}
 
 
@@ -259,13 +262,16 @@ def remembering(answer: Answer, before: Answer | None) -> Answer:
     """The answer with the rollbacks of an earlier one, of what still exists."""
     if not isinstance(answer, RollbackTraces) or not isinstance(before, RollbackTraces):
         return answer
-    known = {one.name: one for one in before.items if isinstance(one, RollbackTrace)}
+    known = {one.name: one for one in (*before.remembered, *before.items) if isinstance(one, RollbackTrace)}
     items = tuple(
-        _trace(
-            one.name, one.kind, {r.id: r for r in (*known[one.name].rollbacks, *one.rollbacks)}.values(), one.kept_days
-        )
-        if isinstance(one, RollbackTrace) and one.name in known
-        else one
+        _with(one, known[one.name]) if isinstance(one, RollbackTrace) and one.name in known else one
         for one in answer.items
     )
-    return replace(answer, items=items)
+    lost = tuple(known[one.name] for one in answer.items if isinstance(one, Unseen) and one.name in known)
+    return replace(answer, items=items, remembered=lost)
+
+
+def _with(trace: RollbackTrace, earlier: RollbackTrace) -> RollbackTrace:
+    both = {one.id: one for one in (*earlier.rollbacks, *trace.rollbacks)}
+    newest = _trace(trace.name, trace.kind, both.values(), trace.kept_days)
+    return replace(newest, rollbacks=newest.rollbacks[:_REMEMBERED])

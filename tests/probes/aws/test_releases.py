@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from scorecard.demo.aws import AwsRefusal, Endpoint
-from scorecard.evidence import Absent, Evidence, Unavailable
-from scorecard.evidence.aws import Unseen
+from scorecard.evidence import Absent, Evidence, Observation, Unavailable
+from scorecard.evidence.aws import Resources, Unseen
 from scorecard.evidence.releases import (
     Drainings,
     HealthGates,
@@ -23,6 +23,7 @@ from scorecard.evidence.releases import (
     Way,
 )
 from scorecard.model import Cause
+from scorecard.probes import Upstream
 from scorecard.probes.aws.revision import pinned, tag_of
 from scorecard.probes.aws.rollback import remembering
 from tests.probes.aws import estate
@@ -292,8 +293,29 @@ def test_a_rollback_that_ecs_forgot_is_remembered_as_long_as_its_service_is_ther
     assert remembering(traces(new), traces(old, name="arn:gone")) == traces(new)
     assert remembering(traces(new), Unavailable(Cause.TIMEOUT, "")) == traces(new)
     lost = RollbackTraces(items=(Unseen(SERVICE, Unavailable(Cause.TIMEOUT, "")),))
-    assert remembering(lost, traces(old)) == lost
+    kept = remembering(lost, traces(old))
+    assert isinstance(kept, RollbackTraces)
+    assert kept.items == lost.items
+    assert remembering(traces(new), remembering(lost, kept)) == traces(new, old)
     assert remembering(Absent("gone"), traces(old)) == Absent("gone")
+
+
+def test_the_probe_remembers_what_an_earlier_run_saw(aws: Aws) -> None:
+    endpoint, asking = aws
+    service(endpoint)
+    old = Rollback(id="old", at=NOW - timedelta(days=120), succeeded=True)
+    seen = RollbackTraces(items=(RollbackTrace(name=SERVICE, kind="ECS service", rollbacks=(old,)),))
+    mapped = asking(Resources, [estate.payments()])["payments"]
+    key = estate.payments().key
+    known = {
+        (key, kind): Observation(kind, NOW, value) for kind, value in ((Resources, mapped), (RollbackTraces, seen))
+    }
+    probe = next(one for one in asking.probes if one.answers is RollbackTraces)
+
+    ((_, answer),) = probe.ask([estate.payments()], Upstream(known))
+
+    assert isinstance(answer, RollbackTraces)
+    assert [one.rollbacks for one in answer.items if isinstance(one, RollbackTrace)] == [(old,)]
 
 
 # --- the strategy ----------------------------------------------------------------------------------------------------
