@@ -275,12 +275,16 @@ class Running:
         keep = self.live.config.retention
         return Retention(samples=keep.samples, history=keep.history, evidence=keep.evidence)
 
+    def _calls(self) -> Mapping[str, str]:
+        return self.telemetry.calls(self.store.periods[Cadence.PLATFORM])
+
     def _facts(self) -> dict[str, Any]:
         return {
             "stopping": self.stopping,
             "beat_seconds_ago": round(self.scheduler.silent_for, 1),
             "store_error": self.planner.last_error,
             "drills": self.drills.facts(),
+            **{f"calls_to_{system}_in_one_run": told for system, told in self._calls().items()},
             "pending_items": self.dispatcher.pending(),
             "next_run_in_seconds": {
                 cadence.value: round(self.planner.next_run(cadence).total_seconds()) for cadence in self.store.periods

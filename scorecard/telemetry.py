@@ -6,6 +6,13 @@ to another one (last successful run, queue lag, unknown findings), is read from 
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import Counter as Tally
+from collections import deque
+from collections.abc import Mapping
+from datetime import timedelta
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from scorecard.model import Cadence
@@ -13,6 +20,8 @@ from scorecard.model import Cadence
 # The `_created` series double the page and Prometheus has no use for them in its text format.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's own lack
 
+_REMEMBERED = 86_400.0
+"""Seconds for which calls are remembered one by one: longer than any period of a cadence should be."""
 _RUN_BUCKETS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
 
 
@@ -21,6 +30,8 @@ class Telemetry:
 
     def __init__(self, version: str = "") -> None:
         self.registry = CollectorRegistry(auto_describe=False)
+        self._recent: deque[tuple[float, str, str, int]] = deque()
+        self._lock = threading.Lock()
         self._probes = Counter(
             "scorecard_probes",
             "Answers of a probe about one service, by outcome: ok, absent, or the cause of unknown.",
@@ -73,6 +84,29 @@ class Telemetry:
     def called(self, system: str, place: str, count: int = 1) -> None:
         """Calls were made to a `place` of a `system`: `aws`, `main/111122223333/eu-west-1`."""
         self._calls.labels(system, place).inc(count)
+        with self._lock:
+            self._recent.append((time.monotonic(), system, place, count))
+            self._forget()
+
+    def calls(self, within: timedelta) -> Mapping[str, str]:
+        """Calls of this process within the period of a cadence, which is one run, by system, in words."""
+        since = time.monotonic() - within.total_seconds()
+        with self._lock:
+            recent = tuple(one for one in self._recent if one[0] >= since)
+        found: dict[str, str] = {}
+        for system in sorted({one[1] for one in recent}):
+            tally: Tally[str] = Tally()
+            for _, of, place, count in recent:
+                tally[place] += count if of == system else 0
+            (place, most), *_ = tally.most_common(1)
+            places = sum(1 for count in tally.values() if count)
+            found[system] = f"{tally.total()} to {places} places, the most to {place}: {most}"
+        return found
+
+    def _forget(self) -> None:
+        limit = time.monotonic() - _REMEMBERED
+        while self._recent and self._recent[0][0] < limit:
+            self._recent.popleft()
 
     def suspect(self, name: str, count: int = 1) -> None:
         """The probe `name` blamed ourselves; a count of 0 only lets `increase()` see the first time."""
