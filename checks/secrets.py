@@ -8,6 +8,7 @@ from scorecard.check import (
     Cause,
     Finding,
     Item,
+    Peer,
     Requirement,
     Risk,
     Row,
@@ -21,11 +22,28 @@ from scorecard.evidence import Absent, Unavailable
 from scorecard.evidence.aws import Unseen
 from scorecard.evidence.secrets import Environments, PlainSecret, Variables
 
+_PEERS = (
+    Peer(
+        "environment",
+        "Prowler `ecs_task_definitions_no_environment_secrets`, `awslambda_function_no_secrets_in_variables`",
+        "They run detect-secrets over the variables of task definitions and functions, whether or not they run: known "
+        "forms, entropy, keywords, so that the ARN of a secret may fail. Here the name and the structure of the value "
+        "decide, a reference passes, and only what runs is read, the versions behind aliases included.",
+    ),
+    Peer(
+        "environment",
+        "checkov `CKV_AWS_45`",
+        "It looks for keys of AWS in the variables of a function in Terraform. Here those that run are read, for "
+        "secrets of every kind.",
+    ),
+)
+
 row = Row(
     title="No secrets in code or environment variables",
     category=Category.SECURITY,
     risk=Risk.CRITICAL,
     why="A credential in a repository is in every clone of it, for ever, and in the hands of everyone who has one.",
+    peers=_PEERS,
 )
 
 row.awaits(

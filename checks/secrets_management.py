@@ -10,6 +10,7 @@ from scorecard.check import (
     Finding,
     Item,
     Now,
+    Peer,
     Requirement,
     Risk,
     Row,
@@ -35,12 +36,28 @@ class Limits:
     """0 hardcoded, 1 plain environment, 2 a secret store, 3 dynamic."""
 
 
+_PEERS = (
+    Peer(
+        "rotation",
+        "Prowler `secretsmanager_automatic_rotation_enabled`, checkov `CKV2_AWS_57`",
+        "They ask of every secret of the account or of the code whether rotation is on. Here those that the service "
+        "takes are asked, whether the last one came in time counts too, and a SecureString of SSM fails, since nothing "
+        "rotates it.",
+    ),
+    Peer(
+        "rotation",
+        "Prowler `secretsmanager_secret_rotated_periodically`, checkov `CKV_AWS_304`",
+        "They take 90 days for every secret. Here each has the time that its own schedule says.",
+    ),
+)
+
 row = Row(
     title="Secrets management",
     category=Category.SECURITY,
     risk=Risk.HIGH,
     why="A secret that is copied about and never changes is known to more people every year.",
     limits=Limits,
+    peers=_PEERS,
     ladder=(
         Rung("Level 3, dynamic: IAM authentication, or RDS makes and rotates it", Status.PASS, frozenset({"level-3"})),
         Rung("Level 2, stored: Secrets Manager or an SSM SecureString", Status.PASS, frozenset({"level-2"})),
