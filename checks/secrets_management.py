@@ -197,5 +197,5 @@ row.awaits(
 
     in place of `secretsmanager:*` or `resources = ["*"]`; CloudTrail logs the reads, Vault an audit device.
     """,
-    awaits="the AWS probe and the Vault probe",
+    awaits="the reader of IAM and resource policies and the Vault probe",
 )

@@ -102,7 +102,7 @@ def test_the_law_what_was_not_read_leaves_a_failure_or_nothing(ask: Ask, now: da
 
 
 def test_access_waits_for_its_probes(waits: Callable[[Row, str], str]) -> None:
-    assert waits(row, "access") == "the AWS probe and the Vault probe"
+    assert waits(row, "access") == "the reader of IAM and resource policies and the Vault probe"
 
 
 def test_a_rule_shows_the_threshold_in_force() -> None:
