@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from scorecard.check import (
     Category,
+    Cause,
     Finding,
     Item,
     Peer,
@@ -15,8 +16,10 @@ from scorecard.check import (
     not_applicable,
     passed,
     unavailable,
+    unknown,
     warned,
 )
+from scorecard.evidence import Absent
 from scorecard.evidence.aws import (
     Gone,
     Placement,
@@ -30,7 +33,9 @@ from scorecard.evidence.aws import (
     WaysOut,
     also_of,
 )
-from scorecard.model import Status
+from scorecard.model import Service, ServiceType, Status
+
+_RUNS = frozenset({ServiceType.WEB, ServiceType.GRPC, ServiceType.WORKER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +112,23 @@ row = Row(
     ```
     """
 )
-def placement(seen: Placement, limits: Limits) -> Finding:
+def placement(seen: Placement | Absent, service: Service, limits: Limits) -> Finding:
     """Healthy capacity of each tier sits in two availability zones or more, none holding over {largest_share:.0%}."""
-    found = each(seen.items, lambda one: _tier(one, limits), missing=seen.missing, things="tiers")
+    items, missing = ((), ()) if isinstance(seen, Absent) else (seen.items, seen.missing)
+    reason = seen.reason if isinstance(seen, Absent) else "there is no capacity among its resources"
+    empty = _no_capacity(service, not_applicable(reason))
+    found = each(items, lambda one: _tier(one, limits), missing=missing, empty=empty, things="tiers")
     if found.status is Status.NOT_APPLICABLE and found.subjects:
         return dataclasses.replace(failed("no-capacity", found.message), subjects=found.subjects)
     return found
+
+
+def _no_capacity(service: Service, nowhere: Item) -> Item:
+    """What serves requests or takes work runs somewhere: where none of it is found, it was not looked for there."""
+    if service.type not in _RUNS:
+        return nowhere
+    words = f"a {service.type} service runs on something, and spec.aws or spec.kubernetes is to lead there"
+    return unknown(Cause.NOT_CONFIGURED, f"{nowhere.message}; {words}")
 
 
 def _tier(one: Tier | Unseen | Gone, limits: Limits) -> Item:

@@ -23,7 +23,7 @@ from scorecard.evidence.aws import (
     WaysOut,
 )
 from scorecard.judge import Judged
-from scorecard.model import Cause, Status
+from scorecard.model import Cause, Service, ServiceType, Status
 
 DENIED = Unavailable(Cause.ACCESS_DENIED, "rds:DescribeDBInstances in eu-west-1: AccessDenied")
 ZONELESS = Unavailable(Cause.NO_DATA, "a task without its zone", count=1)
@@ -136,9 +136,22 @@ def test_what_may_be_elsewhere_leaves_no_pass(ask: Ask, check: str) -> None:
     assert (judged.status, judged.cause) == (UNKNOWN, Cause.ACCESS_DENIED)
 
 
-@pytest.mark.parametrize("check", KINDS)
+@pytest.mark.parametrize("check", ["database", "configuration", "nat"])
 def test_a_service_without_such_a_thing_is_not_asked(ask: Ask, check: str) -> None:
     assert ask(row, check, absent=(KINDS[check],)).status is NONE
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [(ServiceType.WEB, UNKNOWN), (ServiceType.WORKER, UNKNOWN), (ServiceType.STATIC, NONE)]
+)
+def test_what_serves_runs_somewhere_though_nothing_of_it_carries_the_tag(
+    ask: Ask, kind: ServiceType, status: Status
+) -> None:
+    judged = ask(row, "placement", absent=(Placement,), service=Service(name="payments", type=kind))
+
+    assert judged.status is status
+    assert judged.cause is (Cause.NOT_CONFIGURED if status is UNKNOWN else None)
+    assert ("runs on something" in judged.message) is (status is UNKNOWN)
 
 
 def test_the_largest_share_is_the_checklists_to_say(ask: Ask) -> None:
