@@ -1,6 +1,7 @@
 """Multi-AZ deployment: survives the loss of an availability zone."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scorecard.check import (
@@ -19,7 +20,7 @@ from scorecard.check import (
     unknown,
     warned,
 )
-from scorecard.evidence import Absent
+from scorecard.evidence import Absent, Unavailable
 from scorecard.evidence.aws import (
     Gone,
     Placement,
@@ -33,6 +34,7 @@ from scorecard.evidence.aws import (
     WaysOut,
     also_of,
 )
+from scorecard.evidence.kubernetes import PodPlacement, Workload, Workloads, ZoneRule
 from scorecard.model import Service, ServiceType, Status
 
 _RUNS = frozenset({ServiceType.WEB, ServiceType.GRPC, ServiceType.WORKER})
@@ -112,15 +114,40 @@ row = Row(
     ```
     """
 )
-def placement(seen: Placement | Absent, service: Service, limits: Limits) -> Finding:
+def placement(
+    service: Service,
+    seen: Placement | Unavailable | Absent,
+    pods: PodPlacement | Unavailable | Absent,
+    limits: Limits,
+) -> Finding:
     """Healthy capacity of each tier sits in two availability zones or more, none holding over {largest_share:.0%}."""
-    items, missing = ((), ()) if isinstance(seen, Absent) else (seen.items, seen.missing)
-    reason = seen.reason if isinstance(seen, Absent) else "there is no capacity among its resources"
-    empty = _no_capacity(service, not_applicable(reason))
-    found = each(items, lambda one: _tier(one, limits), missing=missing, empty=empty, things="tiers")
+    sources = _sources(service, seen, pods)
+    items = [item for one in sources if isinstance(one, Placement | PodPlacement) for item in one.items]
+    empty = _no_capacity(service, _nowhere(sources))
+    found = each(items, lambda one: _tier(one, limits), missing=_missing(sources), empty=empty, things="tiers")
     if found.status is Status.NOT_APPLICABLE and found.subjects:
         return dataclasses.replace(failed("no-capacity", found.message), subjects=found.subjects)
     return found
+
+
+Source = Placement | PodPlacement | Spreads | Workloads | Unavailable | Absent
+
+
+def _sources(service: Service, aws: Source, kubernetes: Source) -> tuple[Source, ...]:
+    """Those that the service's file names: one that runs in Kubernetes alone is not looked for in AWS."""
+    if service.spec.kubernetes is None:
+        return (aws,)
+    return (kubernetes,) if service.spec.aws is None else (aws, kubernetes)
+
+
+def _missing(sources: Sequence[Source]) -> list[Unavailable]:
+    lost = [one for one in sources if isinstance(one, Unavailable)]
+    return lost + [part for one in sources if not isinstance(one, Unavailable | Absent) for part in one.missing]
+
+
+def _nowhere(sources: Sequence[Source]) -> Item:
+    """The verdict where no source has anything."""
+    return not_applicable("; ".join(one.reason for one in sources if isinstance(one, Absent)) or "there is no capacity")
 
 
 def _no_capacity(service: Service, nowhere: Item) -> Item:
@@ -239,9 +266,19 @@ def _standby(one: Standby | Unseen | Gone) -> Item:
     ```
     """
 )
-def configuration(seen: Spreads) -> Finding:
-    """Subnets, load balancer zones and desired count keep capacity in two zones."""
-    return each(seen.items, _spread, missing=seen.missing, things="configurations")
+def configuration(
+    service: Service, seen: Spreads | Unavailable | Absent, workloads: Workloads | Unavailable | Absent
+) -> Finding:
+    """Subnets, load balancer zones, desired count and topology spread keep capacity in two zones."""
+    sources = _sources(service, seen, workloads)
+    items = [item for one in sources if isinstance(one, Spreads | Workloads) for item in one.items]
+    return each(
+        items,
+        lambda one: _workload(one) if isinstance(one, Workload) else _spread(one),
+        missing=_missing(sources),
+        empty=_nowhere(sources),
+        things="configurations",
+    )
 
 
 def _spread(one: Spread | Unseen) -> Item:
@@ -257,6 +294,18 @@ def _spread(one: Spread | Unseen) -> Item:
         return warned("may-shrink", f"the {one.kind} asks for {one.desired} now and may shrink to {one.least}")
     number = f"asks for {one.desired}" if one.desired is not None else "may run"
     return passed(f"the {one.kind} {number} in {', '.join(one.zones) or 'what its capacity provider places'}")
+
+
+def _workload(one: Workload) -> Item:
+    if one.replicas == 0:
+        return not_applicable(f"the {one.kind} asks for nothing now")
+    if one.replicas == 1:
+        return failed("one-asked-for", f"the {one.kind} asks for 1, and two zones need 2")
+    if one.rule is ZoneRule.NONE:
+        return failed("no-spread", f"nothing spreads the {one.replicas} pods of the {one.kind} over zones")
+    if one.rule is ZoneRule.PREFERRED:
+        return warned("soft-spread", f"the {one.kind} is spread over zones where the scheduler can: {one.words}")
+    return passed(f"the {one.kind} asks for {one.replicas}, spread over zones: {one.words}")
 
 
 @row.advisory(

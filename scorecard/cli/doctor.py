@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from scorecard.cli import doctor_alerting, doctor_aws, doctor_grafana
+from scorecard.cli import doctor_alerting, doctor_aws, doctor_grafana, doctor_kubernetes
 from scorecard.cli.output import write
 from scorecard.cli.workspace import Workspace, clock, config_option, open_workspace
 
@@ -78,6 +78,8 @@ def _examined(workspace: Workspace, catalog: Catalog) -> Iterator[Result]:
     for subject, message, good in doctor_grafana.examine(config, catalog.services, clock()):
         yield Result(subject, message, good)
     for subject, message, good in doctor_alerting.examine(config, catalog.services):
+        yield Result(subject, message, good)
+    for subject, message, good in doctor_kubernetes.examine(config, catalog.services):
         yield Result(subject, message, good)
     for subject, message, good in doctor_aws.examine(config, catalog.services, workspace.checklists.values(), clock):
         yield Result(subject, message, good)
