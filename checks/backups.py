@@ -3,9 +3,10 @@
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from scorecard.check import (
     Category,
@@ -29,9 +30,12 @@ from scorecard.evidence.aws import Unseen
 from scorecard.evidence.backups import (
     AwsBackups,
     AwsRestores,
+    AwsRestoreTesting,
     Backup,
     BackupKind,
     BackupTarget,
+    BucketDrills,
+    BucketDumps,
     DumpBackups,
     OwnDrills,
     PushedDrills,
@@ -39,6 +43,7 @@ from scorecard.evidence.backups import (
     Restore,
     RestoreOutcome,
     RestoreSource,
+    RestoreTesting,
     backup_targets,
     restores_of,
 )
@@ -129,15 +134,16 @@ _EXAMPLE = "arn:aws:rds:REGION:ACCOUNT:db:NAME"
 )
 def automated(
     dumps: DumpBackups | Unavailable | Absent,
+    buckets: BucketDumps | Unavailable | Absent,
     aws: AwsBackups | Unavailable | Absent,
     service: Service,
     limits: Limits,
     now: Now,
 ) -> Finding:
     """Each is kept {retention_days} days or more, the newest within its recovery point, and no dump shrank by half."""
-    found = {backup.name: backup for backup in _backups(dumps, aws)}
+    found = {backup.name: backup for backup in _backups(dumps, buckets, aws)}
     targets = _targets(service, aws)
-    missing = (*_missing(dumps), *_missing(aws, service))
+    missing = (*_missing(dumps), *_missing(buckets), *_missing(aws, service))
 
     def judge(target: BackupTarget) -> Item:
         backup = found.get(target.name)
@@ -145,8 +151,6 @@ def automated(
             return _judge_backup(backup, target, limits, now)
         if missing:
             return unavailable(missing[0])
-        if target.in_bucket:
-            return unknown(Cause.NOT_SUPPORTED, "dumps in S3 are not looked at by this version; a directory is")
         if target.in_aws:
             return unknown(Cause.NOT_CONFIGURED, _NOT_MAPPED)
         if not (target.dumps or target.in_aws):
@@ -155,7 +159,7 @@ def automated(
 
     nothing = unknown(Cause.NOT_CONFIGURED, "the service names nothing that is backed up", lines=_LINES % _EXAMPLE)
     finding = each(targets, judge, missing=missing, empty=nothing, things="resources")
-    return _with_lines(finding)
+    return _with_lines(finding, {backup.name: backup.unread.lines for backup in found.values() if backup.unread})
 
 
 def _judge_backup(backup: Backup, target: BackupTarget, limits: Limits, now: datetime) -> Item:
@@ -166,7 +170,7 @@ def _judge_backup(backup: Backup, target: BackupTarget, limits: Limits, now: dat
         return unavailable(backup.partly)
     if faults:
         return failed(faults[0][0] if len(faults) == 1 else "several", "; ".join(words for _, words in faults))
-    doubt = _doubt(backup, target, now)
+    doubt = _doubt(backup, target, now) or _by_hand(backup, now)
     if doubt is not None:
         return doubt
     assert backup.retention_days is not None  # noqa: S101 - that would be a doubt
@@ -195,6 +199,14 @@ def _doubt(backup: Backup, target: BackupTarget, now: datetime) -> Item | None:
     return None
 
 
+def _by_hand(backup: Backup, now: datetime) -> Item | None:
+    """Snapshots that are fresh and kept long enough, and that nobody can be seen to make the next of."""
+    if not backup.by_hand or backup.newest_at is None:
+        return None
+    newest = f"{' and '.join(backup.protected_by)}, the newest {_span(now - backup.newest_at)} old"
+    return warned("by-hand", f"automated backups are off; {newest}, and nothing of AWS makes the next one")
+
+
 def _faults(backup: Backup, target: BackupTarget, limits: Limits, now: datetime) -> Iterable[tuple[str, str]]:
     if backup.retention_days is not None and backup.retention_days < limits.retention_days:
         counted = "its backups are" if backup.copies is None else f"{backup.copies} backups are there,"
@@ -218,9 +230,10 @@ def _named(backup: Backup) -> str:
     return f" {backup.newest}" if backup.newest else ""
 
 
-def _backups(dumps: object, aws: object) -> Iterable[Backup]:
-    if isinstance(dumps, DumpBackups):
-        yield from dumps.backups
+def _backups(dumps: object, buckets: object, aws: object) -> Iterable[Backup]:
+    for source in (dumps, buckets):
+        if isinstance(source, DumpBackups | BucketDumps):
+            yield from source.backups
     for item in aws.items if isinstance(aws, AwsBackups) else ():
         if isinstance(item, Backup):
             yield item
@@ -271,29 +284,34 @@ def _backups(dumps: object, aws: object) -> Iterable[Backup]:
     ```
     """
 )
-def restore_tested(
+def restore_tested(  # noqa: PLR0913, PLR0917 - one for each place that tells of restores; the judge gives them
     own: OwnDrills | Unavailable | Absent,
     pushed: PushedDrills | Unavailable | Absent,
     repository: RepositoryDrills | Unavailable | Absent,
+    bucket: BucketDrills | Unavailable | Absent,
     jobs: AwsRestores | Unavailable | Absent,
     stores: AwsBackups | Unavailable | Absent,
+    testing: AwsRestoreTesting | Unavailable | Absent,
     service: Service,
     limits: Limits,
     now: Now,
 ) -> Finding:
     """Restored in {restored_within_days} days ({restored_at_most_days} at most), validated, in its recovery time."""
-    reports = (own, pushed, repository)
-    missing = tuple(part for source in (*reports, jobs, stores) for part in _missing(source, service))
+    reports = (own, pushed, repository, bucket)
+    missing = tuple(part for source in reports for part in _missing(source))
+    missing += (*_missing(jobs, service), *_missing(stores, service))
     restores = tuple(_seen(*reports, jobs))
     targets = _targets(service, stores) or _targets_of_reports(restores, service)
-    unseen = _unseen(jobs)
+    unseen, planned_for = _unseen(jobs), _planned(testing)
     proofs = {target.name: _proof(target, targets, restores, limits, now) for target in targets}
 
     def judge(target: BackupTarget) -> Item:
         # What could not be read may hold a newer drill that failed, and may hold the one that is looked for.
         proof = proofs[target.name]
         lost = (*unseen.get(target.name, ()), *missing)
-        return unavailable(lost[0]) if lost and not proof.failure_seen else proof.item
+        item = unavailable(lost[0]) if lost and not proof.failure_seen else proof.item
+        planned = planned_for.get(target.name) if item.status in {Status.FAIL, Status.WARN} else None
+        return dataclasses.replace(item, message=f"{item.message}; {planned}") if planned else item
 
     nothing = unknown(Cause.NOT_CONFIGURED, "the service names nothing that is backed up", lines=_LINES % _EXAMPLE)
     finding = _with_lines(each(targets, judge, missing=missing, empty=nothing, things="resources"))
@@ -453,7 +471,7 @@ def _targets_of_reports(restores: Iterable[_Seen], service: Service) -> tuple[Ba
 
 def _seen(*sources: Evidence | Unavailable | Absent) -> Iterable[_Seen]:
     for source in sources:
-        if isinstance(source, OwnDrills | PushedDrills | RepositoryDrills):
+        if isinstance(source, OwnDrills | PushedDrills | RepositoryDrills | BucketDrills):
             yield from (_Seen(restore, source.provenance) for restore in source.drills)
         elif isinstance(source, AwsRestores):
             yield from (_Seen(item, source.provenance) for item in source.items if isinstance(item, Restore))
@@ -463,6 +481,21 @@ def _unseen(jobs: Evidence | Unavailable | Absent) -> dict[str, tuple[Unavailabl
     """Resources whose restores AWS did not tell."""
     items = jobs.items if isinstance(jobs, AwsRestores) else ()
     return {item.name: (item.why,) for item in items if isinstance(item, Unseen)}
+
+
+def _planned(testing: Evidence | Unavailable | Absent) -> dict[str, str]:
+    """What AWS Backup is set up to restore, in words: a plan proves nothing, and says why there is no proof."""
+    items = testing.items if isinstance(testing, AwsRestoreTesting) else ()
+    found: dict[str, str] = {}
+    for item in items:
+        if isinstance(item, RestoreTesting):
+            plans = " and ".join(map(str, item.plans))
+            found[item.name] = (
+                f"its type is covered by the restore testing of AWS Backup: {plans}"
+                if plans
+                else "no restore testing plan of AWS Backup covers its type"
+            )
+    return found
 
 
 # --- both ------------------------------------------------------------------------------------------------------------
@@ -495,11 +528,13 @@ def _in_aws(service: Service) -> bool:
     return service.spec.aws is not None or any(target.in_aws for target in backup_targets(service))
 
 
-def _with_lines(finding: Finding) -> Finding:
-    """A finding that lacks configuration says which lines to add."""
+def _with_lines(finding: Finding, known: Mapping[str, str] = MappingProxyType({})) -> Finding:
+    """A finding that lacks configuration says which lines to add; `known` are those that a probe gave, by resource."""
     if finding.cause is not Cause.NOT_CONFIGURED or finding.lines:
         return finding
     first = next((subject for subject in finding.subjects if subject.cause is Cause.NOT_CONFIGURED), None)
+    if first is not None and known.get(first.name):
+        return dataclasses.replace(finding, lines=known[first.name])
     lines = _AWS_LINES if first is not None and first.message == _NOT_MAPPED else _LINES
     return dataclasses.replace(finding, lines=lines % (first.name if first else _EXAMPLE))
 

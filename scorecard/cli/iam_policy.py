@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,11 @@ from scorecard.cli.output import write
 from scorecard.cli.workspace import config_option, open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from scorecard.model import Service
 
+_WILD = frozenset("*?[")
 _MOST = 40
 """Objects that are named one by one; an inline policy has room for 10,240 characters
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html)."""
@@ -26,7 +28,8 @@ _MOST = 40
 def iam_policy(config_file: Path | None) -> int:
     """Print the IAM policy for the role of integrations.aws, made of the calls that this version makes.
 
-    Terraform states and plans that the services of the configuration name are the only objects that it may read.
+    Terraform states and plans, and drill reports, that the services of the configuration name are the only objects
+    that it may read.
     """
     from scorecard.probes.aws.policy import policy
 
@@ -35,10 +38,19 @@ def iam_policy(config_file: Path | None) -> int:
     return 0
 
 
-def _objects(services: Iterable[Service]) -> list[str]:
-    """ARNs of the states and plans that services name; of their buckets where there are many."""
+def _matching(pattern: str) -> tuple[str, ...]:
+    """A pattern of ours as IAM has it, whose `*` goes over slashes and which knows no `[…]`."""
+    if not _WILD & set(pattern):
+        return pattern.rstrip("/"), f"{pattern.rstrip('/')}/*"
+    return (re.sub(r"\[[^\]]*\]", "?", pattern),)
+
+
+def _objects(services: Sequence[Service]) -> list[str]:
+    """ARNs of the states, plans and drill reports that services name; of their buckets where there are many."""
     named = [one.spec.infrastructure for one in services if one.spec.infrastructure]
     places = {text for one in named for text in (one.state, one.plan) if text and text.startswith("s3://")}
+    reports = {entry.drill for one in services for entry in one.spec.backups if entry.drill}
+    places |= {place for text in reports if text.startswith("s3://") for place in _matching(text)}
     objects = sorted(f"arn:aws:s3:::{place.removeprefix('s3://')}" for place in places)
     if len(objects) <= _MOST:
         return objects

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from scorecard.drill.report import DrillReport, Result, contradictions
+from scorecard.drill.report import DrillReport, ReportError, Result, contradictions
 from scorecard.evidence.backups import Restore, RestoreOutcome, RestoreSource
 
 _NEVER = datetime(9000, 1, 1, tzinfo=UTC)
@@ -40,6 +40,14 @@ def restore_of(report: DrillReport, *, name: str, found_by: str = "", pushed_by:
         found_by=found_by,
         pushed_by=pushed_by,
     )
+
+
+def why_no_report(error: ReportError) -> str:
+    """Why a text that should be a report is none, in one line."""
+    first, more = error.problems[0], len(error.problems) - 1
+    where = (f"line {first.line}", first.key) if first.line else (first.key,)
+    rest = f"; and {more} more" if more else ""
+    return ": ".join(["no drill report", *filter(None, where), first.message]) + rest
 
 
 def _detail(report: DrillReport) -> str:

@@ -49,6 +49,8 @@ class Backup:
     """The newest point in time that can be restored."""
     retention_days: float | None = None
     """For how long a backup is kept; `inf` for ever; None where nobody can tell."""
+    by_hand: bool = False
+    """Nothing of the platform makes the next one: they are snapshots that somebody, or some program, asked for."""
     continuous: bool = False
     """Every change is kept as it is made (versions of objects), so that there is no newest backup to grow old."""
     size: int | None = None
@@ -74,6 +76,12 @@ class Dump:
     """Bytes."""
 
 
+UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".incomplete", ".filepart", ".crdownload", ".lock")
+"""Ends of names of what is still being written."""
+BESIDE = (".sha256", ".sha512", ".sha1", ".md5", ".sum", ".sig", ".asc", ".json", ".yaml", ".log", ".txt", ".md")
+"""Ends of names of what stands beside dumps and is none, unless the catalogue's pattern names it."""
+CONTENTS = "toc.dat"
+"""What has this file is one dump, with all that stands beside it: `pg_dump --format=directory`."""
 _SIZES = 10
 """Earlier dumps whose sizes the newest is compared with."""
 
@@ -108,6 +116,16 @@ def backup_of_dumps(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DumpBackups(Evidence):
     """The dumps in the directories that the service's `backups` name."""
+
+    cadence: ClassVar[Cadence] = Cadence.PLATFORM
+    scope: ClassVar[Scope] = Scope.PLATFORM
+
+    backups: tuple[Backup, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketDumps(Evidence):
+    """The dumps under the `s3://` prefixes that the service's `backups` name."""
 
     cadence: ClassVar[Cadence] = Cadence.PLATFORM
     scope: ClassVar[Scope] = Scope.PLATFORM
@@ -187,6 +205,13 @@ class RepositoryDrills(Drills):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BucketDrills(Drills):
+    """Drill reports under `s3://` patterns that the service's `backups` name: declared, whoever put them there."""
+
+    provenance: Provenance = Provenance.DECLARED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PushedDrills(Drills):
     """Drill reports that a pipeline pushed with a token bound to the service."""
 
@@ -216,6 +241,38 @@ class AwsRestores(Evidence):
     scope: ClassVar[Scope] = Scope.PLATFORM
 
     items: tuple[Restore | Unseen, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreTestingPlan:
+    """A restore testing plan of AWS Backup."""
+
+    name: str
+    ran_at: datetime | None = None
+    """When it last ran; None where it never did."""
+
+    def __str__(self) -> str:
+        """As a sentence goes on."""
+        ran = "never ran" if self.ran_at is None else f"last ran on {self.ran_at:%Y-%m-%d}"
+        return f"{self.name}, which {ran}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreTesting:
+    """The restore testing plans that cover the type of one resource; a selection may still leave the resource out."""
+
+    name: str
+    plans: tuple[RestoreTestingPlan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsRestoreTesting(Evidence):
+    """What AWS Backup is set up to restore by itself. It proves no restore: only its jobs do."""
+
+    cadence: ClassVar[Cadence] = Cadence.PLATFORM
+    scope: ClassVar[Scope] = Scope.PLATFORM
+
+    items: tuple[RestoreTesting | Unseen, ...]
 
 
 # --- what is asked about ---------------------------------------------------------------------------------------------

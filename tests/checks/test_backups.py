@@ -17,8 +17,11 @@ from scorecard.evidence.aws import Gone, Unseen
 from scorecard.evidence.backups import (
     AwsBackups,
     AwsRestores,
+    AwsRestoreTesting,
     Backup,
     BackupKind,
+    BucketDrills,
+    BucketDumps,
     DumpBackups,
     OwnDrills,
     PushedDrills,
@@ -26,6 +29,8 @@ from scorecard.evidence.backups import (
     Restore,
     RestoreOutcome,
     RestoreSource,
+    RestoreTesting,
+    RestoreTestingPlan,
 )
 from scorecard.judge import Judged
 from scorecard.model import BackupRef, Cause, Provenance, Service, Spec, Status
@@ -36,8 +41,9 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DUMPS = "/backups/ledger"
 RDS = "arn:aws:rds:ap-southeast-2:111122223333:db:payments"
 DENIED = Unavailable(Cause.ACCESS_DENIED, "permission denied")
-SOURCES = (OwnDrills, PushedDrills, RepositoryDrills)
-AWS = (AwsRestores, AwsBackups)
+SOURCES = (OwnDrills, PushedDrills, RepositoryDrills, BucketDrills)
+AWS = (AwsRestores, AwsBackups, AwsRestoreTesting)
+DUMPED = (DumpBackups, BucketDumps)
 
 
 def service(*entries: BackupRef) -> Service:
@@ -80,18 +86,19 @@ FAILED = {"outcome": RestoreOutcome.FAILED, "validated": False, "detail": "trunc
 
 @pytest.fixture
 def tested(ask: Ask) -> Ask:
-    """`tested(*entries, pushed=(…), own=(…), repository=(…), missing=(kind, …))`; the other sources are absent."""
+    """`tested(*entries, pushed=(…), own=(…), repository=(…), bucket=(…), missing=(kind, …))`; others are absent."""
 
     def judged(
         *entries: BackupRef,
         pushed: tuple[Restore, ...] = (),
         own: tuple[Restore, ...] = (),
         repository: tuple[Restore, ...] = (),
+        bucket: tuple[Restore, ...] = (),
         missing: tuple[type[Evidence], ...] = (),
         aws: tuple[Evidence, ...] = (),
         **limits: object,
     ) -> Judged:
-        given = dict(zip(SOURCES, (own, pushed, repository), strict=True))
+        given = dict(zip(SOURCES, (own, pushed, repository, bucket), strict=True))
         seen = [
             kind(drills=drills, missing=(DENIED,) if kind in missing else ())
             for kind, drills in given.items()
@@ -146,7 +153,7 @@ BACKUPS = {
 def test_a_backup_is_kept_long_enough_fresh_and_whole(
     ask: Ask, seen: Backup, status: str, code: str, words: str
 ) -> None:
-    judged = ask(row, "automated", DumpBackups(backups=(seen,)), absent=(AwsBackups,), service=service())
+    judged = ask(row, "automated", DumpBackups(backups=(seen,)), absent=(AwsBackups, BucketDumps), service=service())
     assert (judged.status.value, judged.code) == (status, code)
     assert words in judged.message
 
@@ -156,7 +163,7 @@ def test_without_a_recovery_point_nobody_can_tell_and_the_lines_are_given(ask: A
         row,
         "automated",
         DumpBackups(backups=(backup(),)),
-        absent=(AwsBackups,),
+        absent=(AwsBackups, BucketDumps),
         service=service(BackupRef(resource=DUMPS)),
     )
     assert judged.cause is Cause.NOT_CONFIGURED
@@ -165,9 +172,9 @@ def test_without_a_recovery_point_nobody_can_tell_and_the_lines_are_given(ask: A
 
 def test_taking_the_recovery_point_away_does_not_turn_a_failure_into_more(ask: Ask) -> None:
     old = DumpBackups(backups=(backup(newest_at=NOW - 9 * DAY),))
-    assert ask(row, "automated", old, absent=(AwsBackups,), service=service()).status is Status.FAIL
+    assert ask(row, "automated", old, absent=(AwsBackups, BucketDumps), service=service()).status is Status.FAIL
     assert (
-        ask(row, "automated", old, absent=(AwsBackups,), service=service(BackupRef(resource=DUMPS))).status
+        ask(row, "automated", old, absent=(AwsBackups, BucketDumps), service=service(BackupRef(resource=DUMPS))).status
         is Status.UNKNOWN
     )
 
@@ -175,27 +182,59 @@ def test_taking_the_recovery_point_away_does_not_turn_a_failure_into_more(ask: A
 def test_each_resource_has_its_own_verdict_and_the_worst_counts(ask: Ask) -> None:
     seen = DumpBackups(backups=(backup(), backup(name="/backups/cards", size=0)))
     entries = [BackupRef(resource=name, recovery_point=DAY) for name in (DUMPS, "/backups/cards")]
-    judged = ask(row, "automated", seen, absent=(AwsBackups,), service=service(*entries))
+    judged = ask(row, "automated", seen, absent=(AwsBackups, BucketDumps), service=service(*entries))
     assert [(one.name, one.status.value) for one in judged.subjects] == [(DUMPS, "pass"), ("/backups/cards", "fail")]
     assert judged.status is Status.FAIL
 
 
-def test_dumps_in_s3_are_not_looked_at_and_said_to_be_so(ask: Ask) -> None:
-    entry = BackupRef(resource="s3://dumps/ledger/", recovery_point=DAY)
-    judged = ask(row, "automated", absent=(DumpBackups, AwsBackups), service=service(entry))
-    assert (judged.status, judged.cause) == (Status.UNKNOWN, Cause.NOT_SUPPORTED)
+def test_dumps_in_s3_are_judged_like_those_in_a_directory(ask: Ask) -> None:
+    place = "s3://dumps/ledger/"
+    entry = BackupRef(resource=place, recovery_point=DAY)
+    for more, status in (({}, Status.PASS), ({"size": 1}, Status.FAIL), ({"unread": DENIED}, Status.UNKNOWN)):
+        seen = BucketDumps(backups=(backup(name=place, kind=BackupKind.BUCKET, **more),))
+        judged = ask(row, "automated", seen, absent=(DumpBackups, AwsBackups), service=service(entry))
+        assert judged.status is status
+
+
+def test_dumps_in_s3_of_a_service_that_names_no_account_ask_for_it(ask: Ask) -> None:
+    place, lines = "s3://dumps/ledger/", 'spec:\n  aws: {account: "111122223333"}'
+    why = Unavailable(Cause.NOT_CONFIGURED, "spec.aws is not given", lines)
+    seen = BucketDumps(backups=(Backup(name=place, kind=BackupKind.BUCKET, unread=why),))
+    entry = BackupRef(resource=place, recovery_point=DAY)
+    judged = ask(row, "automated", seen, absent=(DumpBackups, AwsBackups), service=service(entry))
+    assert (judged.status, judged.lines) == (Status.UNKNOWN, lines)
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "code"),
+    [
+        ({}, "warn", "by-hand"),
+        ({"newest_at": NOW - 2 * DAY}, "fail", "stale-backup"),
+        ({"retention_days": 2.0}, "fail", "short-retention"),
+        ({"partly": DENIED}, "warn", "by-hand"),
+        ({"partly": DENIED, "newest_at": NOW - 2 * DAY}, "unknown", "access-denied"),
+    ],
+)
+def test_snapshots_that_were_asked_for_are_a_warning_at_most(
+    ask: Ask, more: dict[str, object], status: str, code: str
+) -> None:
+    made = backup(name=RDS, kind=BackupKind.RDS, by_hand=True, size=None, sizes_before=(), **more)
+    judged = ask(row, "automated", in_aws(made), absent=DUMPED, service=service(IN_AWS))
+    assert (judged.status.value, judged.code) == (status, code)
 
 
 def test_a_resource_that_was_not_looked_at_is_unknown(ask: Ask) -> None:
     entries = (BackupRef(resource=DUMPS, recovery_point=DAY), BackupRef(resource="/new", recovery_point=DAY))
-    judged = ask(row, "automated", DumpBackups(backups=(backup(),)), absent=(AwsBackups,), service=service(*entries))
+    judged = ask(
+        row, "automated", DumpBackups(backups=(backup(),)), absent=(AwsBackups, BucketDumps), service=service(*entries)
+    )
     assert (judged.status, judged.cause) == (Status.UNKNOWN, Cause.NO_DATA)
 
 
 def test_a_service_that_names_no_backup_is_not_configured(ask: Ask) -> None:
     nothing = Service(name="payments")
     for check in ("automated", "restore-tested"):
-        judged = ask(row, check, absent=(DumpBackups, *SOURCES, *AWS), service=nothing)
+        judged = ask(row, check, absent=(*DUMPED, *SOURCES, *AWS), service=nothing)
         assert judged.cause is Cause.NOT_CONFIGURED, check
         assert "backups:" in judged.lines
 
@@ -203,10 +242,13 @@ def test_a_service_that_names_no_backup_is_not_configured(ask: Ask) -> None:
 def test_limits_can_be_overridden(ask: Ask, tested: Ask) -> None:
     seen = DumpBackups(backups=(backup(retention_days=14.0, size=700),))
     assert (
-        ask(row, "automated", seen, absent=(AwsBackups,), service=service(), retention_days=30).code
+        ask(row, "automated", seen, absent=(AwsBackups, BucketDumps), service=service(), retention_days=30).code
         == "short-retention"
     )
-    assert ask(row, "automated", seen, absent=(AwsBackups,), service=service(), smallest_share=0.8).code == "shrunk"
+    assert (
+        ask(row, "automated", seen, absent=(AwsBackups, BucketDumps), service=service(), smallest_share=0.8).code
+        == "shrunk"
+    )
     assert tested(pushed=(restore(50),), restored_within_days=30).status is Status.WARN
     assert tested(pushed=(restore(50),), restored_at_most_days=40).code == "stale"
 
@@ -374,7 +416,7 @@ def test_what_could_not_be_read_may_hold_a_failure_and_may_hold_the_restore(test
 
 def test_each_rung_of_the_ladder_is_reached_by_a_finding_and_each_finding_stands_on_one(tested: Ask) -> None:
     reached = {tested(pushed=seen).subjects[0].code for seen, *_ in RESTORES.values()}
-    reached |= {tested(**{source: (restore(),)}).subjects[0].code for source in ("own", "repository")}
+    reached |= {tested(**{source: (restore(),)}).subjects[0].code for source in ("own", "repository", "bucket")}
     on_ladder = frozenset().union(*(rung.codes for rung in row.ladder))
     assert reached - {"no-data"} == on_ladder
 
@@ -392,7 +434,7 @@ def in_aws(*items: Backup | Unseen | Gone, missing: tuple[Unavailable, ...] = ()
 def test_a_datastore_that_nobody_named_counts_and_asks_to_be_named(ask: Ask, tested: Ask) -> None:
     table = "arn:aws:dynamodb:ap-southeast-2:111122223333:table/carts"
     stores = in_aws(backup(name=table, kind=BackupKind.DYNAMODB))
-    judged = ask(row, "automated", DumpBackups(backups=(backup(),)), stores, service=service())
+    judged = ask(row, "automated", DumpBackups(backups=(backup(),)), stores, absent=(BucketDumps,), service=service())
     assert [(one.name, one.status.value) for one in judged.subjects] == [(DUMPS, "pass"), (table, "unknown")]
     assert table in judged.lines
     assert [one.code for one in tested(pushed=(restore(),), aws=(stores,)).subjects] == ["reported", "never-restored"]
@@ -402,20 +444,20 @@ def test_a_bucket_and_a_disk_count_where_they_are_named(ask: Ask) -> None:
     bucket = "arn:aws:s3:::receipts"
     off = backup(name=bucket, kind=BackupKind.S3, lacking="versioning is off")
     dumps = DumpBackups(backups=(backup(),))
-    assert ask(row, "automated", dumps, in_aws(off), service=service()).status is Status.PASS
+    assert ask(row, "automated", dumps, in_aws(off), absent=(BucketDumps,), service=service()).status is Status.PASS
     named = service(BackupRef(resource=DUMPS, recovery_point=DAY), BackupRef(resource=bucket, recovery_point=DAY))
-    assert ask(row, "automated", dumps, in_aws(off), service=named).code == "no-backup"
+    assert ask(row, "automated", dumps, in_aws(off), absent=(BucketDumps,), service=named).code == "no-backup"
 
 
 def test_what_aws_does_not_have_and_what_it_does_not_tell(ask: Ask) -> None:
-    gone = ask(row, "automated", in_aws(Gone(RDS)), absent=(DumpBackups,), service=service(IN_AWS))
+    gone = ask(row, "automated", in_aws(Gone(RDS)), absent=DUMPED, service=service(IN_AWS))
     assert (gone.status, gone.code) == (Status.FAIL, "no-backup")
-    unseen = ask(row, "automated", in_aws(Unseen(RDS, DENIED)), absent=(DumpBackups,), service=service(IN_AWS))
+    unseen = ask(row, "automated", in_aws(Unseen(RDS, DENIED)), absent=DUMPED, service=service(IN_AWS))
     assert (unseen.status, unseen.cause) == (Status.UNKNOWN, Cause.ACCESS_DENIED)
 
 
 def test_a_resource_that_the_sweep_does_not_find_is_not_configured(ask: Ask) -> None:
-    judged = ask(row, "automated", in_aws(), absent=(DumpBackups,), service=service(IN_AWS))
+    judged = ask(row, "automated", in_aws(), absent=DUMPED, service=service(IN_AWS))
     assert judged.cause is Cause.NOT_CONFIGURED
     assert f'resources: ["{RDS}"]' in judged.lines
 
@@ -424,9 +466,9 @@ def test_a_fault_is_unknown_where_there_may_be_more_backups_than_were_seen(ask: 
     short = backup(name=RDS, kind=BackupKind.RDS, retention_days=3.0, size=None, sizes_before=())
     for partly, status in ((None, Status.FAIL), (DENIED, Status.UNKNOWN)):
         seen = in_aws(dataclasses.replace(short, partly=partly))
-        assert ask(row, "automated", seen, absent=(DumpBackups,), service=service(IN_AWS)).status is status
+        assert ask(row, "automated", seen, absent=DUMPED, service=service(IN_AWS)).status is status
     good = in_aws(dataclasses.replace(short, partly=DENIED, retention_days=14.0))
-    assert ask(row, "automated", good, absent=(DumpBackups,), service=service(IN_AWS)).status is Status.PASS
+    assert ask(row, "automated", good, absent=DUMPED, service=service(IN_AWS)).status is Status.PASS
 
 
 def test_without_aws_in_the_service_file_nothing_is_missed_there() -> None:
@@ -436,7 +478,7 @@ def test_without_aws_in_the_service_file_nothing_is_missed_there() -> None:
     seen = DumpBackups(backups=(backup(),))
     for entries, status in (((), Status.PASS), ((IN_AWS,), Status.UNKNOWN)):
         about = service(*(BackupRef(resource=DUMPS, recovery_point=DAY), *entries))
-        assert check(seen, nothing, about, row.default_limits(), NOW).status is status
+        assert check(seen, Absent("none"), nothing, about, row.default_limits(), NOW).status is status
 
 
 @pytest.mark.parametrize(
@@ -451,6 +493,45 @@ def test_without_aws_in_the_service_file_nothing_is_missed_there() -> None:
 def test_a_restore_job_is_judged_by_its_validation(tested: Ask, job: Restore | Unseen, status: str, code: str) -> None:
     judged = tested(IN_AWS, aws=(AwsRestores(items=(job,)),))
     assert (judged.status.value, judged.subjects[0].code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("plans", "words"),
+    [
+        ((), "no restore testing plan of AWS Backup covers its type"),
+        ((RestoreTestingPlan(name="monthly"),), "monthly, which never ran"),
+        ((RestoreTestingPlan(name="monthly", ran_at=NOW - DAY),), "monthly, which last ran on 2026-11-22"),
+    ],
+)
+def test_a_restore_testing_plan_is_shown_and_proves_nothing(
+    tested: Ask, plans: tuple[RestoreTestingPlan, ...], words: str
+) -> None:
+    testing = AwsRestoreTesting(items=(RestoreTesting(name=RDS, plans=plans),))
+    judged = tested(IN_AWS, aws=(testing,))
+    assert (judged.status, judged.code) == (Status.FAIL, "never-restored")
+    assert words in judged.message
+    assert words not in tested(IN_AWS, own=(restore(resource=RDS),), aws=(testing,)).message
+
+
+def test_a_restore_testing_plan_that_could_not_be_read_costs_nothing(tested: Ask) -> None:
+    for testing in (AwsRestoreTesting(items=(Unseen(RDS, DENIED),)), AwsRestoreTesting(items=(), missing=(DENIED,))):
+        assert tested(IN_AWS, own=(restore(resource=RDS),), aws=(testing,)).status is Status.PASS
+
+
+def test_a_report_in_a_bucket_is_a_warning_at_most_and_its_failure_is_believed(tested: Ask) -> None:
+    good, bad = tested(bucket=(restore(),)), tested(own=(restore(9),), bucket=(restore(2, **FAILED),))
+    assert (good.status, good.subjects[0].code, good.provenance) == (Status.WARN, "declared", Provenance.DECLARED)
+    assert bad.code == "drill-failed"
+
+
+def test_reports_that_have_no_place_to_be_read_from_are_lost_not_absent() -> None:
+    check = row.check("restore-tested").function
+    assert check is not None
+    nowhere = Unavailable(Cause.NOT_CONFIGURED, "spec.aws is not given")
+    own, absent = OwnDrills(drills=(restore(),)), Absent("none")
+    for bucket, status in ((absent, Status.PASS), (nowhere, Status.UNKNOWN)):
+        seen = (own, absent, absent, bucket, *[absent] * len(AWS))
+        assert check(*seen, service(), row.default_limits(), NOW).status is status
 
 
 def test_what_is_not_told_of_one_resource_leaves_the_others_alone(tested: Ask) -> None:
@@ -477,7 +558,7 @@ parts = st.lists(restores, max_size=3).map(tuple)
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.tuples(parts, parts, parts), st.sampled_from(SOURCES), st.booleans(), st.booleans())
+@given(st.tuples(parts, parts, parts, parts), st.sampled_from(SOURCES), st.booleans(), st.booleans())
 def test_losing_a_source_or_a_part_of_it_never_helps(
     drills: tuple[tuple[Restore, ...], ...], lost: type[Evidence], whole: bool, two: bool
 ) -> None:
@@ -487,9 +568,9 @@ def test_losing_a_source_or_a_part_of_it_never_helps(
     assert check is not None
 
     def judged(sources: dict[type[Evidence], object]) -> Status:
-        own, pushed, repository = (sources[kind] for kind in SOURCES)
-        absent = Absent("none")
-        return check(own, pushed, repository, absent, absent, service(*entries), row.default_limits(), NOW).status
+        absent = [Absent("none")] * len(AWS)
+        places = (sources[kind] for kind in SOURCES)
+        return check(*places, *absent, service(*entries), row.default_limits(), NOW).status
 
     before = {
         kind: kind(drills=given) if given else Absent("none") for kind, given in zip(SOURCES, drills, strict=True)
@@ -526,7 +607,7 @@ def test_losing_anything_of_a_backup_never_helps(backups: tuple[Backup, ...], da
     assert check is not None
 
     def judged(seen: object) -> Status:
-        return check(seen, Absent("none"), service(*entries), row.default_limits(), NOW).status
+        return check(seen, Absent("none"), Absent("none"), service(*entries), row.default_limits(), NOW).status
 
     before = judged(DumpBackups(backups=backups))
     changes = [DENIED, DumpBackups(backups=backups[1:], missing=(DENIED,)), DumpBackups(backups=backups[1:])]

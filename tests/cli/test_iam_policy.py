@@ -11,14 +11,16 @@ import pytest
 from .conftest import Call
 
 
-def catalogue(directory: Path, states: Iterable[str]) -> None:
+def catalogue(directory: Path, states: Iterable[str] = (), *, drill: str = "") -> None:
     (directory / "services").mkdir()
     (directory / "scorecard.yaml").write_text("catalog: [{files: services/*.yaml}]\n")
-    for number, place in enumerate(states):
+    specs = [f"infrastructure: {{state: '{place}'}}" for place in states]
+    specs += [f"backups: [{{resource: ledger, drill: '{drill}'}}]"] if drill else []
+    for number, spec in enumerate(specs):
         (directory / "services" / f"s{number}.yaml").write_text(
             "apiVersion: scorecard/v1\nkind: Service\n"
             f"metadata: {{name: s{number}, team: payments, tier: tier-1, type: web, lifecycle: production}}\n"
-            f"spec: {{infrastructure: {{state: '{place}'}}}}\n"
+            f"spec: {{{spec}}}\n"
         )
 
 
@@ -51,3 +53,22 @@ def test_many_states_are_named_by_their_buckets_so_that_the_policy_stays_within_
 ) -> None:
     catalogue(here, [f"s3://tf-state/{number}.tfstate" for number in range(41)])
     assert statements(scorecard)["ReadinessScorecardObjects"]["Resource"] == ["arn:aws:s3:::tf-state/*"]
+
+
+@pytest.mark.parametrize(
+    ("drill", "named"),
+    [
+        ("s3://drills/ledger-*.json", ["drills/ledger-*.json"]),
+        ("s3://drills/ledger-[0-9].json", ["drills/ledger-?.json"]),
+        ("s3://drills/ledger/", ["drills/ledger", "drills/ledger/*"]),
+    ],
+)
+def test_drill_reports_may_be_read(scorecard: Call, here: Path, drill: str, named: list[str]) -> None:
+    catalogue(here, drill=drill)
+    found = statements(scorecard)["ReadinessScorecardObjects"]["Resource"]
+    assert found == [f"arn:aws:s3:::{name}" for name in named]
+
+
+def test_drill_reports_in_a_repository_need_nothing_of_aws(scorecard: Call, here: Path) -> None:
+    catalogue(here, drill="drills/ledger-*.json")
+    assert "ReadinessScorecardObjects" not in statements(scorecard)

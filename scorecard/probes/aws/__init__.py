@@ -22,15 +22,18 @@ from scorecard.evidence.secrets import Environments
 from scorecard.plain_secrets import Fingerprint
 from scorecard.probes import Context, Probe
 from scorecard.probes.aws.alarms import CloudWatchAlertsProbe
-from scorecard.probes.aws.backups import AWS_BACKUPS, AWS_RESTORES
+from scorecard.probes.aws.backups import AWS_BACKUPS
 from scorecard.probes.aws.balancers import LISTENER_QUESTION
+from scorecard.probes.aws.dumps import BucketDumpsProbe
 from scorecard.probes.aws.encryption import DATA_AT_REST, DATA_IN_TRANSIT
 from scorecard.probes.aws.environment import SECRET_LEVELS, environments, fingerprint_of
 from scorecard.probes.aws.live import LiveProbe
 from scorecard.probes.aws.placement import PLACEMENT
 from scorecard.probes.aws.places import Places
 from scorecard.probes.aws.question import Question, QuestionProbe
+from scorecard.probes.aws.reports import BucketDrillsProbe
 from scorecard.probes.aws.resources import ResourcesProbe
+from scorecard.probes.aws.restores import AWS_RESTORES, RESTORE_TESTING
 from scorecard.probes.aws.revision import RUNNING_REVISIONS
 from scorecard.probes.aws.rollback import ROLLBACK_SETTINGS, ROLLBACK_TRACES, RollbackTracesProbe
 from scorecard.probes.aws.rotation import ROTATIONS
@@ -52,6 +55,7 @@ QUESTIONS: tuple[Question, ...] = (
     DATA_AT_REST,
     AWS_BACKUPS,
     AWS_RESTORES,
+    RESTORE_TESTING,
     ROLLBACK_SETTINGS,
     ROLLBACK_TRACES,
     STRATEGIES,
@@ -88,7 +92,8 @@ def probes(context: Context) -> tuple[Probe, ...]:
     child = reading_child()
     terraform = (state_probe(places, child), plan_probe(places, child), LiveProbe(places))
     questions = (_probe(question, places, context.config) for question in QUESTIONS)
-    return ResourcesProbe(places), *cloudwatch, *terraform, *questions
+    dumps = (BucketDumpsProbe(places), BucketDrillsProbe(places))
+    return ResourcesProbe(places), *cloudwatch, *terraform, *dumps, *questions
 
 
 def _probe(question: Question, places: Places, config: Any) -> QuestionProbe:  # noqa: ANN401 - as above

@@ -1,26 +1,19 @@
-"""What AWS keeps of a service's data, and what was restored of it."""
+"""What AWS keeps of a service's data."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
-
-import re2
 
 from scorecard.evidence import Unavailable
 from scorecard.evidence.backups import (
     AwsBackups,
-    AwsRestores,
     Backup,
     BackupKind,
-    Restore,
-    RestoreOutcome,
-    RestoreSource,
 )
 from scorecard.probes.aws import stores
 from scorecard.probes.aws.arns import Arn
@@ -33,14 +26,6 @@ RECOVERY_POINTS = single(
     "ListRecoveryPointsByResource",
     "ResourceArn",
     "RecoveryPoints",
-    nothing={"ResourceNotFoundException"},
-    MaxResults=1000,
-)
-RESTORE_JOBS = single(
-    "backup",
-    "ListRestoreJobsByProtectedResource",
-    "ResourceArn",
-    "RestoreJobs",
     nothing={"ResourceNotFoundException"},
     MaxResults=1000,
 )
@@ -58,24 +43,19 @@ LIFECYCLE = single(
     nothing={"NoSuchLifecycleConfiguration"},
     actions=("s3:GetLifecycleConfiguration",),
 )
-SNAPSHOTS = sweep("ec2", "DescribeSnapshots", "Snapshots", OwnerIds=["self"], MaxResults=1000)
-RESTORE_EVENTS = sweep(
+BY_HAND = single(
     "rds",
-    "DescribeEvents",
-    "Events",
-    SourceType="db-instance",
-    EventCategories=["restoration"],
-    Duration=20_160,  # minutes: a fortnight, the longest that RDS remembers
+    "DescribeDBSnapshots",
+    "DBInstanceIdentifier",
+    "DBSnapshots",
+    nothing={"DBSnapshotNotFound"},
+    SnapshotType="manual",
     MaxRecords=100,
 )
+"""Snapshots that were asked for, by a person or a program: RDS makes no next one."""
+SNAPSHOTS = sweep("ec2", "DescribeSnapshots", "Snapshots", OwnerIds=["self"], MaxResults=1000)
 _PITR_DAYS = 35
 """Of DynamoDB, where the table says no other."""
-_FROM_SNAPSHOT = re2.compile(
-    r"(?i)restored from snapshot\s+(?:rds:)?([a-z0-9-]+?)(?:-\d{4}-\d{2}-\d{2}-\d{2}-\d{2})?\.?$"
-)
-
-
-# --- backups ---------------------------------------------------------------------------------------------------------
 
 
 def _with_points(lane: Lane, own: Mapping[str, Backup | Unavailable]) -> Read:
@@ -118,7 +98,33 @@ def _databases(lane: Lane, arns: Sequence[Arn]) -> Read:
             passed[name] = ()  # its data is that of its cluster, or of what it copies
         else:
             own[name] = _rds(name, BackupKind.RDS, one)
-    return {**passed, **_with_points(lane, own)}
+    return {**passed, **_with_snapshots(lane, _with_points(lane, own), known)}
+
+
+def _with_snapshots(lane: Lane, made: Read, known: stores.Known) -> Read:
+    """The snapshots of what nothing else backs up."""
+    bare: dict[str, tuple[Backup, str]] = {}
+    for name, backups in made.items():
+        one = known[name]
+        if not isinstance(backups, Unavailable) and not isinstance(one, Unavailable) and backups[0].lacking:
+            bare[name] = backups[0], str(one["DBInstanceIdentifier"])
+    shots = lane.one(BY_HAND, [id_ for _, id_ in bare.values()])
+    return {**made, **{name: (_by_hand(backup, shots[id_]),) for name, (backup, id_) in bare.items()}}
+
+
+def _by_hand(bare: Backup, shots: Swept) -> Backup:
+    """The backups of a database as its manual snapshots; each is there until somebody deletes it."""
+    done = [
+        {"CreationDate": one["SnapshotCreateTime"], "Status": "COMPLETED"}
+        for one in shots.items
+        if one.get("Status") == "available" and one.get("SnapshotCreateTime")
+    ]
+    partly = bare.partly or shots.missing
+    if not done:
+        return replace(bare, partly=partly)
+    made = _merged(bare, Swept(tuple(done)))
+    by = f"{len(done)} manual snapshots"
+    return replace(made, protected_by=(by,), copies=len(done), by_hand=True, partly=partly)
 
 
 def _clusters(lane: Lane, arns: Sequence[Arn]) -> Read:
@@ -237,7 +243,7 @@ AWS_BACKUPS = Question(
     "backups",
     AwsBackups,
     (
-        Reader(("rds:db",), _databases, (stores.DB_INSTANCES, RECOVERY_POINTS)),
+        Reader(("rds:db",), _databases, (stores.DB_INSTANCES, RECOVERY_POINTS, BY_HAND)),
         Reader(("rds:cluster",), _clusters, (stores.DB_CLUSTERS, RECOVERY_POINTS)),
         Reader(("dynamodb:table",), _tables, (CONTINUOUS, RECOVERY_POINTS)),
         Reader(("s3",), _buckets, (VERSIONING, LIFECYCLE, RECOVERY_POINTS)),
@@ -249,108 +255,5 @@ AWS_BACKUPS = Question(
 )
 
 
-# --- restores --------------------------------------------------------------------------------------------------------
-
-
-def _jobs(lane: Lane, arns: Sequence[Arn]) -> dict[str, Sequence[Restore] | Unavailable]:
-    swept = lane.one(RESTORE_JOBS, [arn.text for arn in arns])
-    return {arn.text: swept[arn.text].missing or tuple(_restores(arn.text, swept[arn.text].items)) for arn in arns}
-
-
-def _restores(name: str, jobs: Iterable[Item]) -> Iterable[Restore]:
-    for job in jobs:
-        if job.get("ParentJobId"):
-            continue  # a part of another job, which says how the whole went
-        status, validation = str(job.get("Status")), str(job.get("ValidationStatus") or "")
-        started, finished = job.get("CreationDate"), job.get("CompletionDate")
-        failed = status == "FAILED" or validation == "FAILED"
-        plan = str((job.get("CreatedBy") or {}).get("RestoreTestingPlanArn") or "").rpartition(":")[2]
-        words = str(job.get("ValidationStatusMessage" if validation else "StatusMessage") or "")
-        said = f"{status.lower()}, validation {validation.lower() or 'was not reported'}"
-        yield Restore(
-            name=f"restore job {job['RestoreJobId']}" + (f" of the plan {plan}" if plan else ""),
-            source=RestoreSource.AWS_BACKUP,
-            resource=name,
-            outcome=RestoreOutcome.FAILED if failed else _OUTCOMES.get(status, RestoreOutcome.RUNNING),
-            started=None if started is None else _utc(started),
-            finished=None if finished is None else _utc(finished),
-            seconds=None if finished is None or started is None else (finished - started).total_seconds(),
-            recovery_point_time=_maybe_utc(job.get("RecoveryPointCreationDate")),
-            validated=status == "COMPLETED" and validation == "SUCCESSFUL",
-            detail=f"{said}: {words}"[:300] if words else said,
-        )
-
-
-_OUTCOMES = {"COMPLETED": RestoreOutcome.COMPLETED, "ABORTED": RestoreOutcome.NOT_CARRIED_OUT}
-
-
-def _databases_restored(lane: Lane, arns: Sequence[Arn]) -> Read:
-    """Restore jobs, and instances that RDS made from a snapshot of its own within a fortnight."""
-    found, events = _jobs(lane, arns), lane.all(RESTORE_EVENTS)
-    for arn in arns:
-        jobs = found[arn.text]
-        if isinstance(jobs, Unavailable):
-            continue
-        native = tuple(_native(arn, events.items))
-        if events.missing and not jobs:
-            found[arn.text] = events.missing
-        else:
-            found[arn.text] = (*jobs, *native)
-    return found
-
-
-def _native(arn: Arn, events: Iterable[Item]) -> Iterable[Restore]:
-    for event in events:
-        said = _FROM_SNAPSHOT.search(str(event.get("Message", "")).strip())
-        if said and said.group(1) == arn.id and event.get("Date"):
-            yield Restore(
-                name=f"instance {event.get('SourceIdentifier', '')}",
-                source=RestoreSource.NATIVE,
-                resource=arn.text,
-                outcome=RestoreOutcome.COMPLETED,
-                finished=_utc(event["Date"]),
-                detail=str(event["Message"])[:300],
-            )
-
-
-def _tables_restored(lane: Lane, arns: Sequence[Arn]) -> Read:
-    """Restore jobs, and tables of the service that were made of another of its tables."""
-    found, known = _jobs(lane, arns), stores.tables(lane, arns)
-    for one in known.values():
-        if isinstance(one, Unavailable):
-            continue
-        summary = one.get("RestoreSummary") or {}
-        source = found.get(str(summary.get("SourceTableArn", "")))
-        if source is None or isinstance(source, Unavailable) or summary.get("RestoreInProgress"):
-            continue
-        restore = Restore(
-            name=f"table {one['TableName']}",
-            source=RestoreSource.NATIVE,
-            resource=str(summary["SourceTableArn"]),
-            outcome=RestoreOutcome.COMPLETED,
-            finished=_utc(summary["RestoreDateTime"]),
-        )
-        found[restore.resource] = (*source, restore)
-    unread = next((one for one in known.values() if isinstance(one, Unavailable)), None)
-    # What could not be described may be the restore of any of them.
-    return found if unread is None else {name: one or unread for name, one in found.items()}
-
-
-AWS_RESTORES = Question(
-    "restores",
-    AwsRestores,
-    (
-        Reader(("rds:db",), _databases_restored, (RESTORE_JOBS, RESTORE_EVENTS)),
-        Reader(("dynamodb:table",), _tables_restored, (RESTORE_JOBS, stores.TABLE)),
-        Reader(("rds:cluster", "s3", "elasticfilesystem:file-system", "ec2:volume"), _jobs, (RESTORE_JOBS,)),
-    ),
-    "restores",
-)
-
-
 def _utc(at: datetime) -> datetime:
     return at.astimezone(UTC)
-
-
-def _maybe_utc(at: Any) -> datetime | None:  # noqa: ANN401 - a member that may not be there
-    return None if at is None else _utc(at)

@@ -42,6 +42,8 @@ class Call:
     """Error codes that are an answer: there is none."""
     actions: tuple[str, ...] = ()
     """What IAM calls it."""
+    most: int = 0
+    """Items after which no further page is asked for, and the rest is missing; 0 where there is no end."""
 
     @property
     def name(self) -> str:

@@ -126,6 +126,9 @@ class Lane:
                 given = {name: _dig(answer, source) for name, source in tokens}
                 if not any(given.values()):
                     return Swept(tuple(found))
+                if call.most and len(found) >= call.most:
+                    words = f"{self.label}, {call.name}: there are more than the {call.most:,} that are looked through"
+                    return Swept(tuple(found), Unavailable(Cause.NOT_SUPPORTED, words))
                 if all(parameters.get(name) == value for name, value in given.items()):
                     words = f"{self.label}, {call.name}: the next page is the same page"
                     return Swept(tuple(found), Unavailable(Cause.BAD_RESPONSE, words))

@@ -1,5 +1,7 @@
 """Which resources a service has: those that carry all of its tags, and those whose ARNs its file names.
 
+What its `backups` name by ARN is its own as well, where it is in the account and the regions of `spec.aws`.
+
 One paginated `tag:GetResources` for each account and region serves all services; Auto Scaling groups, which it does not
 know, are read with their own tags. What a restore test made is no part of the service.
 """
@@ -12,6 +14,7 @@ from dataclasses import dataclass, field
 
 from scorecard.evidence import Answer, Exhibit, Unavailable
 from scorecard.evidence.aws import Resource, Resources, Unlisted
+from scorecard.evidence.backups import backup_targets
 from scorecard.model import Cause, Service, ServiceKey
 from scorecard.probes.aws.arns import Arn, read_arn
 from scorecard.probes.aws.calls import sweep
@@ -113,6 +116,12 @@ class _Mapped:
             if isinstance(lane, Unavailable):
                 self.unlisted.append(Unlisted(arn.kind, lane, holds_data=arn.kind in DATA))
             else:
+                self.found[arn] = lane
+                self.named.add(arn)
+        for target in backup_targets(service):
+            arn = read_arn(target.name) if target.in_aws else None
+            # What must come back is the service's, whatever tags it carries.
+            if arn is not None and isinstance(lane := _lane_of(arn, lanes), Lane):
                 self.found[arn] = lane
                 self.named.add(arn)
 

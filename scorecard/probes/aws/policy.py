@@ -14,7 +14,11 @@ from scorecard.probes.aws import QUESTIONS, alarms, live, state, widgets
 from scorecard.probes.aws.calls import Call
 from scorecard.probes.aws.mapping import CALLS
 
-ELSEWHERE: Mapping[str, tuple[str, ...]] = {"logs:FilterLogEvents": ("LogSample", "CorrelationSearch")}
+ELSEWHERE: Mapping[str, tuple[str, ...]] = {
+    "logs:FilterLogEvents": ("LogSample", "CorrelationSearch"),
+    "s3:ListBucket": ("BucketDumps", "BucketDrills"),
+    "s3:GetObject": ("BucketDrills",),
+}
 """Actions of probes that are no questions of ours, to the kinds of evidence that need them."""
 CLOUDWATCH: tuple[tuple[tuple[Call, ...], type[Evidence]], ...] = (
     (alarms.CALLS, CloudWatchAlerts),

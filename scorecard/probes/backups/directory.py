@@ -14,6 +14,9 @@ from pathlib import Path
 
 from scorecard.evidence import Absent, Answer, Evidence, Exhibit, Unavailable
 from scorecard.evidence.backups import (
+    BESIDE,
+    CONTENTS,
+    UNFINISHED,
     Backup,
     BackupKind,
     BackupTarget,
@@ -30,11 +33,6 @@ DEADLINE = 20.0
 _DEEPEST = 2
 _MOST_ENTRIES = 20_000
 _WILD = frozenset("*?[")
-_UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".incomplete", ".filepart", ".crdownload", ".lock")
-_BESIDE = (".sha256", ".sha512", ".sha1", ".md5", ".sum", ".sig", ".asc", ".json", ".yaml", ".log", ".txt", ".md")
-"""What stands beside dumps and is none, unless the catalogue's pattern names it."""
-_DIRECTORY_FORMAT = "toc.dat"
-"""A directory with this file is one dump: `pg_dump --format=directory`."""
 
 
 class _UnreadableError(Exception):
@@ -112,12 +110,12 @@ def dumps_at(place: str) -> list[Dump]:
             entries += 1
             if entries > _MOST_ENTRIES:
                 raise _UnreadableError(Cause.NOT_SUPPORTED, f"{place}: more than {_MOST_ENTRIES:,} files")
-            if entry.is_symlink() or entry.name.startswith(".") or entry.name.endswith(_UNFINISHED):
+            if entry.is_symlink() or entry.name.startswith(".") or entry.name.endswith(UNFINISHED):
                 continue
-            wanted = fnmatchcase(entry.name, pattern) if pattern else not entry.name.endswith(_BESIDE)
+            wanted = fnmatchcase(entry.name, pattern) if pattern else not entry.name.endswith(BESIDE)
             if entry.is_dir(follow_symlinks=False):
                 inside = {one.name: one for one in _entries(Path(entry.path))}
-                if _DIRECTORY_FORMAT in inside:
+                if CONTENTS in inside:
                     found += [_directory_dump(entry, inside)] if wanted else []
                 elif depth < _DEEPEST and not pattern:
                     todo.append((Path(entry.path), depth + 1))
@@ -136,7 +134,7 @@ def _file_dump(entry: os.DirEntry[str], top: Path) -> list[Dump]:
 
 def _directory_dump(entry: os.DirEntry[str], inside: Mapping[str, os.DirEntry[str]]) -> Dump:
     size = sum(one.stat(follow_symlinks=False).st_size for one in inside.values())
-    return Dump(entry.name, _at(inside[_DIRECTORY_FORMAT].stat(follow_symlinks=False).st_mtime), size)
+    return Dump(entry.name, _at(inside[CONTENTS].stat(follow_symlinks=False).st_mtime), size)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from scorecard.drill.evidence import restore_of
+from scorecard.drill.evidence import restore_of, why_no_report
 from scorecard.drill.report import ReportError, read_report
 from scorecard.evidence.backups import Restore
 from scorecard.model import Cause
@@ -32,11 +32,7 @@ def _drill(question: q.ReadDrill) -> Restore:
     try:
         return restore_of(read_report(read_file(question.file), name=path), name=path)
     except ReportError as error:
-        first, more = error.problems[0], len(error.problems) - 1
-        where = (f"line {first.line}", first.key) if first.line else (first.key,)
-        rest = f"; and {more} more" if more else ""
-        words = ": ".join(["no drill report", *filter(None, where), first.message])
-        raise q.UnreadableError(Cause.BAD_RESPONSE, f"{words}{rest}") from None
+        raise q.UnreadableError(Cause.BAD_RESPONSE, why_no_report(error)) from None
 
 
 def _page(question: q.ReadPage) -> q.ParsedPage:

@@ -43,18 +43,12 @@ class RepositoryDrillsProbe:
 
     def _answer(self, service: Service) -> Answer:
         globs = tuple(glob for glob in drill_globs(service) if not glob.startswith("s3://"))
-        # The newest report may be there, and may tell of a drill that failed.
-        elsewhere = tuple(
-            Unavailable(Cause.NOT_SUPPORTED, f"{glob}: drill reports in S3 are not read by this version; push them")
-            for glob in drill_globs(service)
-            if glob.startswith("s3://")
-        )
         if not globs:
-            return elsewhere[0] if elsewhere else Absent("the service names no drill reports in its repositories")
+            return Absent("the service names no drill reports in its repositories")
         if not service.spec.repositories:
             return replace(NOT_CONFIGURED, detail=f"the service names no repository that {globs[0]} could be in")
         holdings, unopened = self.repositories.of(service)
-        found = _Found(missing=[*unopened, *elsewhere])
+        found = _Found(missing=[*unopened])
         for holding in holdings:
             try:
                 _look(holding, globs, found, several=len(service.spec.repositories) > 1)

@@ -46,8 +46,8 @@ _WORDS: Mapping[str, Any] = {
     "PackageType": "Image",
 }
 """What decides whether a next call is made."""
-_LEFT_OUT = frozenset({"DBClusterIdentifier"})
-"""What would make an instance a cluster's."""
+_LEFT_OUT = frozenset({"DBClusterIdentifier", "ReadReplicaSourceDBInstanceIdentifier"})
+"""What would make an instance a cluster's, or a replica."""
 
 
 def arns() -> tuple[str, ...]:
@@ -139,6 +139,11 @@ def fill(endpoint: Endpoint) -> None:
         for protocol in ("HTTP", "HTTPS")
     ]
     endpoint.on(ACCOUNT, "elbv2:DescribeListeners", {"Listeners": both})
+    # Snapshots are asked for where nothing else backs a database up.
+    databases = made.made("rds:DescribeDBInstances", {})["DBInstances"]
+    bare = [{**one, "BackupRetentionPeriod": 0} for one in databases]
+    endpoint.on(ACCOUNT, "rds:DescribeDBInstances", {"DBInstances": bare})
+    endpoint.on(ACCOUNT, "backup:ListRecoveryPointsByResource", {"RecoveryPoints": []})
     alarm = estate.arn("cloudwatch", "alarm:payments-errors")
     estate.tagged(endpoint, {name: {"Service": "payments"} for name in (*names, alarm)})
     estate.zones(endpoint)
