@@ -14,7 +14,6 @@ from scorecard.check import (
     Cause,
     Finding,
     Item,
-    Requirement,
     Risk,
     Row,
     each,
@@ -36,8 +35,10 @@ from scorecard.evidence import (
     Unavailable,
     Window,
 )
+from scorecard.evidence.aws import Unseen
+from scorecard.evidence.orchestrator import OwnCheck, PodChecks, TargetChecks
 from scorecard.evidence.samples import SampleKind, SeriesState, settle
-from scorecard.model import ServiceType
+from scorecard.model import Service, ServiceType
 
 _ASKED = (ServiceType.WEB, ServiceType.GRPC)
 _SERVES = (*_ASKED, ServiceType.STATIC)
@@ -483,10 +484,7 @@ def _requests(seen: Window[HealthEndpoints]) -> tuple[list[Endpoint], list[Unava
     return endpoints, missing
 
 
-row.awaits(
-    "orchestrator-agrees",
-    Requirement.ADVISORY,
-    rule="The target group, the ECS health check or the Kubernetes probes ask the same paths.",
+@row.advisory(
     remedy="""
     ```hcl
     resource "aws_lb_target_group" "payments" {
@@ -499,6 +497,44 @@ row.awaits(
     readinessProbe: {httpGet: {path: /readyz, port: 8080}}
     ```
     """,
-    awaits="the AWS probe and the Kubernetes probe",
     types=_ASKED,
 )
+def orchestrator_agrees(
+    service: Service, targets: TargetChecks | Unavailable | Absent, pods: PodChecks | Unavailable | Absent
+) -> Finding:
+    """The target groups and the Kubernetes probes ask a path that is declared as liveness or readiness."""
+    declared = {_path(one) for one in (service.spec.health.liveness, service.spec.health.readiness) if one}
+    if not declared:
+        return unknown(Cause.NOT_CONFIGURED, "spec.health names no path", lines=_HEALTH_LINES)
+    # One that runs in Kubernetes alone is not looked for in AWS.
+    sources: list[TargetChecks | PodChecks | Unavailable | Absent] = [pods] if service.spec.kubernetes else []
+    if service.spec.aws or not service.spec.kubernetes:
+        sources.append(targets)
+    missing = [one for one in sources if isinstance(one, Unavailable)]
+    seen = [one for one in sources if isinstance(one, TargetChecks | PodChecks)]
+    missing += [part for one in seen for part in one.missing]
+
+    def judge(one: OwnCheck | Unseen) -> Item:
+        if isinstance(one, Unseen):
+            return unavailable(one.why)
+        agreed = [path for path in one.paths if _path(path) in declared]
+        if agreed:
+            return passed(f"the {one.kind} asks {', '.join(agreed)}")
+        if not one.paths:
+            return failed("no-path", f"the {one.kind} asks no path ({one.words}), and {_names(declared)} is declared")
+        return failed("another-path", f"the {one.kind} asks {', '.join(one.paths)}, and {_names(declared)} is declared")
+
+    return each((item for one in seen for item in one.items), judge, missing=missing, things="health checks")
+
+
+_HEALTH_LINES = """spec:
+  health: {liveness: /livez, readiness: /readyz}"""
+
+
+def _path(address: str) -> str:
+    """The path of a path or an address, as two of them are compared."""
+    return urlsplit(address).path.rstrip("/") or "/"
+
+
+def _names(paths: set[str]) -> str:
+    return " or ".join(sorted(paths))

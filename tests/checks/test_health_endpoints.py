@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checks.health_endpoints import row
-from scorecard.check import Row
 from scorecard.evidence import (
     AlertRule,
     Alerts,
@@ -412,7 +411,3 @@ def test_requests_that_were_lost_may_have_been_slow(ask: Ask) -> None:
 def test_an_endpoint_that_is_not_named_is_not_a_lost_request(ask: Ask) -> None:
     only_liveness = HealthEndpoints(liveness=endpoint("/livez"), readiness=MISSING)
     assert judged(ask, "fast", *[only_liveness] * 20).status is Status.PASS
-
-
-def test_the_orchestrators_view_waits_for_its_probes(waits: Callable[[Row, str], str]) -> None:
-    assert waits(row, "orchestrator-agrees") == "the AWS probe and the Kubernetes probe"

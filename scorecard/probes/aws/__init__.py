@@ -28,6 +28,7 @@ from scorecard.probes.aws.dumps import BucketDumpsProbe
 from scorecard.probes.aws.encryption import DATA_AT_REST, DATA_IN_TRANSIT
 from scorecard.probes.aws.environment import SECRET_LEVELS, environments, fingerprint_of
 from scorecard.probes.aws.live import LiveProbe
+from scorecard.probes.aws.orchestrator import TARGET_CHECKS
 from scorecard.probes.aws.placement import PLACEMENT
 from scorecard.probes.aws.places import Places
 from scorecard.probes.aws.question import Question, QuestionProbe
@@ -65,6 +66,7 @@ QUESTIONS: tuple[Question, ...] = (
     SECRET_LEVELS,
     ROTATIONS,
     RUNNING_REVISIONS,
+    TARGET_CHECKS,
 )
 """Every question to AWS about a service's resources."""
 

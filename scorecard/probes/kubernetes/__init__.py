@@ -1,7 +1,7 @@
 """Kubernetes: where the pods of each service stand, by the API of its cluster.
 
 `cluster` asks an API server, page by page and each list once in a run; `pods` reads pods and nodes, `workloads` the
-Deployments and StatefulSets behind them; `probe` holds the two probes. Everything is a GET of a list.
+Deployments and StatefulSets behind them; `probe` holds the probes. Everything is a GET of a list.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from scorecard.egress.own import configured_policy
 from scorecard.egress.resolver import Resolver
 from scorecard.probes import Context, Probe
 from scorecard.probes.kubernetes.cluster import Clusters
-from scorecard.probes.kubernetes.probe import PodsProbe, WorkloadsProbe
+from scorecard.probes.kubernetes.probe import PodChecksProbe, PodsProbe, WorkloadsProbe
 
-__all__ = ["PodsProbe", "WorkloadsProbe", "configured_clusters", "probes"]
+__all__ = ["PodChecksProbe", "PodsProbe", "WorkloadsProbe", "configured_clusters", "probes"]
 
 
 def configured_clusters(config: Any) -> Clusters:  # noqa: ANN401 - `scorecard.config.Config`
@@ -28,6 +28,6 @@ def configured_clusters(config: Any) -> Clusters:  # noqa: ANN401 - `scorecard.c
 
 
 def probes(context: Context) -> tuple[Probe, ...]:
-    """The two probes, with one set of sessions between them."""
+    """The probes, with one set of sessions between them."""
     clusters = configured_clusters(context.config)
-    return PodsProbe(clusters), WorkloadsProbe(clusters)
+    return PodsProbe(clusters), PodChecksProbe(clusters), WorkloadsProbe(clusters)

@@ -12,6 +12,7 @@ from typing import Any
 
 from scorecard.evidence import Unavailable
 from scorecard.evidence.aws import Tier
+from scorecard.evidence.orchestrator import OwnCheck
 from scorecard.model import Cause
 from scorecard.probes.kubernetes.cluster import Item, Listed
 
@@ -101,3 +102,19 @@ def _tier(
         zones=tuple(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))),
         unplaced=unplaced,
     )
+
+
+def own_check(owner: Owner, pod: Item) -> OwnCheck:
+    """Which paths the kubelet asks a pod's containers; an init container that goes on running is one of them."""
+    spec: Mapping[str, Any] = pod.get("spec") or {}
+    paths: dict[str, None] = {}
+    kinds: dict[str, None] = {}
+    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+        for kind in ("livenessProbe", "readinessProbe"):
+            probe = container.get(kind) or {}
+            if probe:
+                kinds[kind] = None
+            if "httpGet" in probe:
+                paths[str((probe["httpGet"] or {}).get("path") or "/").partition("?")[0]] = None
+    words = ", ".join(kinds) or "no probe"
+    return OwnCheck(name=owner.text, kind=owner.kind, paths=tuple(paths), words=words)

@@ -1,4 +1,4 @@
-"""The two probes of Kubernetes: where pods stand, and what their workloads ask for."""
+"""The probes of Kubernetes: where pods stand, which paths they are asked, and what their workloads ask for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from urllib.parse import quote
 from scorecard.evidence import Absent, Answer, Evidence, Exhibit, Unavailable
 from scorecard.evidence.aws import Tier, Unseen
 from scorecard.evidence.kubernetes import PodPlacement, Workload, Workloads
+from scorecard.evidence.orchestrator import PodChecks
 from scorecard.model import Cause, KubernetesRef, Service, ServiceKey
 from scorecard.probes import Upstream
 from scorecard.probes.kubernetes.cluster import Cluster, Clusters, Item, Listed
-from scorecard.probes.kubernetes.pods import ZONE, Owner, owner_of, tiers
+from scorecard.probes.kubernetes.pods import ZONE, Owner, own_check, owner_of, tiers
 from scorecard.probes.kubernetes.workloads import LISTS, workload
 
 _NONE = Absent("spec.kubernetes is not given")
@@ -104,6 +105,36 @@ def _exhibit(cluster: Cluster, about: KubernetesRef, one: Tier) -> Exhibit:
     return Exhibit(
         source=cluster.server.label, request=f"{request}; kubectl get nodes --label-columns {ZONE}", facts=facts
     )
+
+
+@dataclass
+class PodChecksProbe:
+    """Which paths the kubelets ask each service's pods."""
+
+    clusters: Clusters
+    name: str = "kubernetes-checks"
+    answers: type[Evidence] = PodChecks
+    needs: tuple[type[Evidence], ...] = ()
+
+    def ask(self, services: Sequence[Service], upstream: Upstream) -> Iterator[tuple[ServiceKey, Answer]]:
+        """An answer for each service."""
+        return _each(self.clusters, services, upstream, _checks)
+
+
+def _checks(cluster: Cluster, about: KubernetesRef) -> Answer:
+    pods = pods_of(cluster, about)
+    if not pods.items:
+        return pods.missing or _nothing(cluster, about)
+    newest: dict[Owner, Item] = {}
+    for pod in sorted(pods.items, key=lambda pod: str(pod["metadata"].get("creationTimestamp", ""))):
+        if owner := owner_of(pod, about.namespace):
+            newest[owner] = pod
+    if not newest and not pods.missing:
+        return Absent(f"all pods of {about.selector} in {about.namespace} are of Jobs")
+    request = f"kubectl --namespace {about.namespace} get pods --selector {about.selector} --output yaml"
+    items = tuple(own_check(owner, pod) for owner, pod in sorted(newest.items(), key=lambda pair: pair[0]))
+    exhibit = Exhibit(source=cluster.server.label, request=request, facts={"workloads": len(items)})
+    return PodChecks(items=items, missing=(pods.missing,) if pods.missing else (), exhibits=(exhibit,))
 
 
 @dataclass

@@ -12,6 +12,7 @@ from scorecard.demo.certificates import Authority
 from scorecard.evidence import Absent, Unavailable
 from scorecard.evidence.aws import Tier, Unseen
 from scorecard.evidence.kubernetes import PodPlacement, Workload, Workloads, ZoneRule
+from scorecard.evidence.orchestrator import OwnCheck, PodChecks
 from scorecard.model import Cause, Service
 from scorecard.probes.kubernetes import cluster
 from tests.probes.kubernetes.api import ZONE, Api, status
@@ -202,7 +203,7 @@ class TestRefusals:
     ) -> None:
         api, asking = kubernetes
         api.before = lambda _path, _query: answer
-        for kind in (PodPlacement, Workloads):
+        for kind in (PodPlacement, PodChecks, Workloads):
             found = asking.one(kind)
             assert isinstance(found, Unavailable)
             assert (found.cause, "kubernetes/main" in found.detail) == (cause, True)
@@ -336,3 +337,46 @@ class TestWorkloads:
         (one,) = asking.one(Workloads).items
         assert isinstance(one, Unseen)
         assert one.why.cause is Cause.NO_DATA
+
+
+class TestChecks:
+    def probes(self, kubernetes: Kubernetes, **containers: dict[str, object]) -> OwnCheck:
+        api, asking = kubernetes
+        api.pod("web-1", "node-a")
+        spec = api.objects["pods"][0]["spec"]
+        spec["containers"] = [{"name": name, "image": "x", **probes} for name, probes in containers.items()]
+        found = asking.one(PodChecks)
+        assert isinstance(found, PodChecks)
+        (one,) = found.items
+        assert isinstance(one, OwnCheck)
+        return one
+
+    def test_the_paths_of_all_containers_are_listed(self, kubernetes: Kubernetes) -> None:
+        web = {
+            "livenessProbe": {"httpGet": {"path": "/livez?x=1", "port": 1}},
+            "readinessProbe": {"httpGet": {"port": 1}},
+        }
+        mesh = {"readinessProbe": {"httpGet": {"path": "/healthz/ready", "port": 2}}}
+        one = self.probes(kubernetes, web=web, mesh=mesh)
+        assert (one.name, one.paths) == ("shop/Deployment/web", ("/livez", "/", "/healthz/ready"))
+
+    def test_a_probe_that_asks_no_path_is_named_without_what_it_runs(self, kubernetes: Kubernetes) -> None:
+        one = self.probes(kubernetes, web={"livenessProbe": {"exec": {"command": ["curl", "tok3nC4naryQ7xZ9"]}}})
+        assert (one.paths, one.words) == ((), "livenessProbe")
+
+    def test_no_probe_at_all_is_said(self, kubernetes: Kubernetes) -> None:
+        assert self.probes(kubernetes, web={}).words == "no probe"
+
+    def test_while_it_is_deployed_the_newest_pod_speaks_for_its_workload(self, kubernetes: Kubernetes) -> None:
+        api, asking = kubernetes
+        for name, path, made in (("new", "/readyz", "2026-11-23T11:00:00Z"), ("old", "/", "2026-10-01T00:00:00Z")):
+            api.pod(name, "node-a")
+            pod = api.objects["pods"][-1]
+            pod["metadata"]["creationTimestamp"] = made
+            pod["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"path": path, "port": 1}}
+        assert asking.one(PodChecks).items[0].paths == ("/readyz",)
+
+    def test_nothing_but_jobs_has_no_checks(self, kubernetes: Kubernetes) -> None:
+        api, asking = kubernetes
+        api.pod("report-1", "node-c", owner=("Job", "report"))
+        assert isinstance(asking.one(PodChecks), Absent)
