@@ -93,6 +93,32 @@ def test_a_drill_that_is_due_is_carried_out_kept_as_our_own_and_judged(running: 
     assert reports(running)[0].document["result"] == "success"
 
 
+def restore_tested(running: Running) -> tuple[str, str, str]:
+    """The verdict on row 10's restores, as the API tells it."""
+    told = running.flask.test_client().get("/api/v1/services/shop/scorecard").get_json()
+    row = next(one for one in told["rows"] if one["id"] == "backups")
+    check = next(one for one in row["checks"] if one["id"] == "restore-tested")
+    return check["status"], check["subjects"][0]["code"], check["provenance"]
+
+
+@pytest.mark.postgres
+def test_our_own_drill_passes_the_row_and_fails_it_once_the_backup_is_bad(
+    shop: Shop, running: Running, tmp_path: Path, clock: Clock
+) -> None:
+    running.drills.tick()
+    until(lambda: running.drills.facts()[0]["said"] == "success" and not running.dispatcher.pending())
+    assert restore_tested(running) == ("pass", "validated", "probed")
+
+    half = tmp_path / "half.dump"
+    half.write_bytes((shop.folder / "shop.dump").read_bytes()[:-2000])
+    shop.file(tmp_path, half, resource="shop", verifications=ROWS, amcheck="off")
+    clock.ahead = timedelta(days=8)
+    fresh(running)
+    running.drills.tick()
+    until(lambda: running.drills.facts()[0]["said"] == "failure truncated" and not running.dispatcher.pending())
+    assert restore_tested(running) == ("fail", "drill-failed", "probed")
+
+
 @pytest.mark.postgres
 def test_a_drill_that_runs_when_the_server_ends_drops_its_database_and_keeps_no_report(
     shop: Shop, running: Running, tmp_path: Path
