@@ -193,6 +193,8 @@ def _exhibit(item: Item, resource: Resource, reader: Reader) -> Exhibit:
     facts: dict[str, str | int | float | bool | None] = {}
     for one in fields(item):
         value = getattr(item, one.name)
+        if value in ("", ()):
+            continue  # What there is nothing to say of is no fact.
         if isinstance(value, str | int | bool | None):
             facts[one.name] = value
         elif isinstance(value, tuple):
