@@ -48,6 +48,15 @@ def test_a_state_may_be_read_and_no_other_object(scorecard: Call, here: Path) ->
     assert (found["Action"], found["Resource"]) == (["s3:GetObject"], ["arn:aws:s3:::tf-state/payments.tfstate"])
 
 
+def test_drill_reports_in_s3_may_be_read_by_their_pattern(scorecard: Call, here: Path) -> None:
+    catalogue(here, ["s3://tf-state/payments.tfstate"])
+    file = here / "services" / "s0.yaml"
+    more = "backups: [{resource: payments, drill: 's3://drills/payments-*.json'}], infrastructure:"
+    file.write_text(file.read_text().replace("infrastructure:", more))
+    found = statements(scorecard)["ReadinessScorecardObjects"]["Resource"]
+    assert found == ["arn:aws:s3:::drills/payments-*.json", "arn:aws:s3:::tf-state/payments.tfstate"]
+
+
 def test_many_states_are_named_by_their_buckets_so_that_the_policy_stays_within_its_limit(
     scorecard: Call, here: Path
 ) -> None:
