@@ -256,6 +256,14 @@ def _backups(dumps: object, buckets: object, aws: object) -> Iterable[Backup]:
     scorecard push drill report.json --service payments --server https://scorecard.example.net
     ```
 
+    Or let this scorecard do it, by its own schedule:
+
+    ```yaml
+    # scorecard.yaml
+    drills:
+      - {spec: drills/payments.yaml, every: 7d}
+    ```
+
     Or let AWS Backup do it every month, and report the result of your own validation:
 
     ```hcl

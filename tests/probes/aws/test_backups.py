@@ -10,9 +10,17 @@ import pytest
 
 from scorecard.demo.aws import AwsRefusal, Endpoint
 from scorecard.evidence import Absent
-from scorecard.evidence.aws import Gone, Unseen
-from scorecard.evidence.backups import AwsBackups, AwsRestores, Backup, Restore, RestoreOutcome, RestoreSource
-from scorecard.model import Cause
+from scorecard.evidence.aws import Gone, Resources, Unseen
+from scorecard.evidence.backups import (
+    AwsBackups,
+    AwsRestores,
+    AwsRestoreTesting,
+    Backup,
+    Restore,
+    RestoreOutcome,
+    RestoreSource,
+)
+from scorecard.model import AwsRef, BackupRef, Cause, Service, Spec
 from scorecard.probes.aws.policy import actions
 from tests.probes.aws.estate import ACCOUNT, Asking, arn, payments, tagged
 
@@ -80,6 +88,147 @@ def test_automated_backups_that_are_off_are_no_backup_unless_aws_backup_has_some
     points(endpoint)
     (one,) = asking.one(AwsBackups).items
     assert "BackupRetentionPeriod is 0" in one.lacking
+
+
+def snapshots(endpoint: Endpoint, *days: float, **more: object) -> None:
+    made = [
+        {"DBSnapshotIdentifier": f"s-{day}", "Status": "available", "SnapshotCreateTime": NOW - day * DAY, **more}
+        for day in days
+    ]
+    endpoint.list(ACCOUNT, "rds:DescribeDBSnapshots", "DBSnapshots", made)
+
+
+def test_manual_snapshots_are_told_where_nothing_else_backs_a_database_up(aws: Aws) -> None:
+    endpoint, asking = aws
+    owned(endpoint, DB)
+    database(endpoint, BackupRetentionPeriod=0)
+    points(endpoint)
+    snapshots(endpoint, 1, 2, 9)
+    (one,) = asking.one(AwsBackups).items
+    assert (one.lacking, one.by_hand, one.protected_by) == ("", True, ("3 manual snapshots",))
+    assert (one.newest_at, one.retention_days) == (NOW - DAY, 12.0)
+    snapshots(endpoint, 1, Status="creating")
+    asking.probes[0].places._lanes.clear()  # type: ignore[attr-defined] # nothing is kept of what was asked
+    (none,) = asking.one(AwsBackups).items
+    assert (none.by_hand, "BackupRetentionPeriod is 0" in none.lacking) == (False, True)
+
+
+def test_manual_snapshots_that_could_not_be_listed_are_kept_in_mind(aws: Aws) -> None:
+    endpoint, asking = aws
+    owned(endpoint, DB)
+    database(endpoint, BackupRetentionPeriod=0)
+    points(endpoint)
+    endpoint.denied.add("rds:DescribeDBSnapshots")
+    (one,) = asking.one(AwsBackups).items
+    assert (bool(one.lacking), one.partly.cause) == (True, Cause.ACCESS_DENIED)
+
+
+def test_manual_snapshots_are_not_asked_for_where_there_is_more(aws: Aws) -> None:
+    endpoint, asking = aws
+    owned(endpoint, DB)
+    database(endpoint)
+    points(endpoint)
+    endpoint.denied.add("rds:DescribeDBSnapshots")
+    (one,) = asking.one(AwsBackups).items
+    assert (one.by_hand, one.partly) == (False, None)
+
+
+# --- what `backups` names by its ARN ---------------------------------------------------------------------------------
+
+
+def named(*arns: str) -> Service:
+    backups = tuple(BackupRef(resource=name) for name in arns)
+    return Service(name="payments", spec=Spec(aws=AwsRef(account=ACCOUNT), backups=backups))
+
+
+def test_a_database_that_only_backups_names_is_looked_at(aws: Aws) -> None:
+    endpoint, asking = aws
+    database(endpoint)
+    points(endpoint)
+    (one,) = asking.one(AwsBackups, named(DB)).items
+    assert (one.name, one.retention_days) == (DB, 14.0)
+    (resource,) = asking.one(Resources, named(DB)).resources
+    assert (resource.holds_data, resource.declared) == (True, True)
+
+
+def test_a_database_that_backups_names_and_aws_does_not_have_is_gone(aws: Aws) -> None:
+    endpoint, asking = aws
+    database(endpoint)
+    points(endpoint)
+    other = arn("rds", "db:ledger")
+    assert asking.one(AwsBackups, named(other)).items == (Gone(other),)
+
+
+def test_what_backups_names_in_another_account_or_region_is_no_resource_and_costs_no_other(aws: Aws) -> None:
+    endpoint, asking = aws
+    database(endpoint)
+    points(endpoint)
+    elsewhere = (arn("rds", "db:payments", account="999988887777"), arn("rds", "db:payments", region="us-west-2"))
+    answer = asking.one(AwsBackups, named(DB, *elsewhere))
+    assert ([one.name for one in answer.items], answer.missing) == ([DB], ())
+
+
+# --- restore testing -------------------------------------------------------------------------------------------------
+
+
+def plans(endpoint: Endpoint, **covered: tuple[str, ...]) -> None:
+    """Plans by name with the types that they cover; `monthly` ran a day ago."""
+    endpoint.list(
+        ACCOUNT,
+        "backup:ListRestoreTestingPlans",
+        "RestoreTestingPlans",
+        [
+            {
+                "RestoreTestingPlanName": name,
+                "RestoreTestingPlanArn": arn("backup", f"restore-testing-plan:{name}"),
+                "CreationTime": NOW - 90 * DAY,
+                "ScheduleExpression": "cron(0 3 1 * ? *)",
+                **({"LastExecutionTime": NOW - DAY} if name == "monthly" else {}),
+            }
+            for name in covered
+        ],
+        page=1,
+    )
+
+    def selections(asked: Any) -> dict[str, Any]:  # noqa: ANN401 - parameters of the operation
+        name = asked["RestoreTestingPlanName"]
+        return {
+            "RestoreTestingSelections": [
+                {
+                    "RestoreTestingPlanName": name,
+                    "RestoreTestingSelectionName": kind.lower(),
+                    "ProtectedResourceType": kind,
+                    "IamRoleArn": arn("iam", "role/restore", region=""),
+                    "CreationTime": NOW - 90 * DAY,
+                    "ValidationWindowHours": 4,
+                }
+                for kind in covered[name]
+            ]
+        }
+
+    endpoint.on(ACCOUNT, "backup:ListRestoreTestingSelections", selections)
+
+
+def test_restore_testing_plans_are_told_of_the_types_that_they_cover(aws: Aws) -> None:
+    endpoint, asking = aws
+    owned(endpoint, DB, TABLE)
+    plans(endpoint, monthly=("RDS", "EFS"), forgotten=("RDS",))
+    answer = asking.one(AwsRestoreTesting)
+    found = {one.name: [str(plan) for plan in one.plans] for one in answer.items}
+    assert found == {DB: ["forgotten, which never ran", "monthly, which last ran on 2026-11-22"], TABLE: []}
+    told = "forgotten, which never ran, monthly, which last ran on 2026-11-22"
+    assert {one.facts.get("plans") for one in answer.exhibits} == {None, told}
+
+
+@pytest.mark.parametrize("operation", ["backup:ListRestoreTestingPlans", "backup:ListRestoreTestingSelections"])
+def test_restore_testing_that_is_not_told_is_not_known(aws: Aws, operation: str) -> None:
+    endpoint, asking = aws
+    owned(endpoint, DB)
+    plans(endpoint, monthly=("RDS",))
+    endpoint.denied.add(operation)
+    (one,) = asking.one(AwsRestoreTesting).items
+    assert isinstance(one, Unseen)
+    assert one.why.cause is Cause.ACCESS_DENIED
 
 
 def test_recovery_points_of_aws_backup_stand_beside_them(aws: Aws) -> None:
