@@ -94,9 +94,14 @@ _LINES = """spec:
   backups:
     - {resource: "%s", recovery_time: 1h, recovery_point: 24h}"""
 _AWS_LINES = """spec:
-  aws:
-    resources: ["%s"]"""
-_NOT_MAPPED = "it is not among the resources that spec.aws finds; name it there, or tag it"
+  aws: {account: "%s"}"""
+_NOT_MAPPED = (
+    "AWS tells of no backups of its own; it is of another account or region than spec.aws, or a replica or a member of"
+    " a cluster: name the original or the cluster"
+)
+_NO_READER = "backups of this kind of resource are not looked at by this version; name its dumps beside it"
+_READ = frozenset({"rds", "dynamodb", "s3", "elasticfilesystem", "ec2"})
+"""Services in ARNs whose backups are looked at."""
 _ALWAYS = frozenset({BackupKind.RDS, BackupKind.AURORA, BackupKind.DYNAMODB, BackupKind.EFS})
 """Datastores that count whether or not the service names them."""
 _EXAMPLE = "arn:aws:rds:REGION:ACCOUNT:db:NAME"
@@ -152,7 +157,7 @@ def automated(
         if missing:
             return unavailable(missing[0])
         if target.in_aws:
-            return unknown(Cause.NOT_CONFIGURED, _NOT_MAPPED)
+            return _not_found(target)
         if not (target.dumps or target.in_aws):
             return unknown(Cause.NOT_CONFIGURED, "nothing says where its backups are")
         return unknown(Cause.NO_DATA, "its backups were not looked at yet")
@@ -160,6 +165,18 @@ def automated(
     nothing = unknown(Cause.NOT_CONFIGURED, "the service names nothing that is backed up", lines=_LINES % _EXAMPLE)
     finding = each(targets, judge, missing=missing, empty=nothing, things="resources")
     return _with_lines(finding, {backup.name: backup.unread.lines for backup in found.values() if backup.unread})
+
+
+def _not_found(target: BackupTarget) -> Item:
+    """The verdict on an ARN of which AWS told nothing."""
+    if _part(target.name, 2) not in _READ:
+        return unknown(Cause.NOT_SUPPORTED, _NO_READER)
+    return unknown(Cause.NOT_CONFIGURED, _NOT_MAPPED)
+
+
+def _part(arn: str, index: int) -> str:
+    """A part of an ARN, empty where it does not have so many."""
+    return "".join(arn.split(":")[index : index + 1])
 
 
 def _judge_backup(backup: Backup, target: BackupTarget, limits: Limits, now: datetime) -> Item:
@@ -543,8 +560,9 @@ def _with_lines(finding: Finding, known: Mapping[str, str] = MappingProxyType({}
     first = next((subject for subject in finding.subjects if subject.cause is Cause.NOT_CONFIGURED), None)
     if first is not None and known.get(first.name):
         return dataclasses.replace(finding, lines=known[first.name])
-    lines = _AWS_LINES if first is not None and first.message == _NOT_MAPPED else _LINES
-    return dataclasses.replace(finding, lines=lines % (first.name if first else _EXAMPLE))
+    if first is not None and first.message == _NOT_MAPPED:
+        return dataclasses.replace(finding, lines=_AWS_LINES % (_part(first.name, 4) or "111122223333"))
+    return dataclasses.replace(finding, lines=_LINES % (first.name if first else _EXAMPLE))
 
 
 def _utc(at: datetime) -> str:

@@ -456,10 +456,18 @@ def test_what_aws_does_not_have_and_what_it_does_not_tell(ask: Ask) -> None:
     assert (unseen.status, unseen.cause) == (Status.UNKNOWN, Cause.ACCESS_DENIED)
 
 
-def test_a_resource_that_the_sweep_does_not_find_is_not_configured(ask: Ask) -> None:
+def test_a_resource_of_another_account_or_of_a_kind_that_is_not_read_is_unknown(ask: Ask) -> None:
     judged = ask(row, "automated", in_aws(), absent=DUMPED, service=service(IN_AWS))
     assert judged.cause is Cause.NOT_CONFIGURED
-    assert f'resources: ["{RDS}"]' in judged.lines
+    assert judged.lines == 'spec:\n  aws: {account: "111122223333"}'
+    cache = BackupRef(resource="arn:aws:elasticache:eu-west-1:111122223333:cluster:c", recovery_point=DAY)
+    other = ask(row, "automated", in_aws(), absent=DUMPED, service=service(cache))
+    assert (other.status, other.cause) == (Status.UNKNOWN, Cause.NOT_SUPPORTED)
+    for short in ("arn:aws", "arn:aws:s3"):
+        entry = BackupRef(resource=short, recovery_point=DAY)
+        judged = ask(row, "automated", in_aws(), absent=DUMPED, service=service(entry))
+        assert judged.status is Status.UNKNOWN
+        assert judged.cause is not Cause.PROBE_ERROR
 
 
 def test_a_fault_is_unknown_where_there_may_be_more_backups_than_were_seen(ask: Ask) -> None:
