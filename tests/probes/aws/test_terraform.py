@@ -197,12 +197,12 @@ class TestInS3:
 
         def apply(_asked: Asked) -> None:
             if len(held.parts) == 2:
-                held.put(STATE, state(*(resource("aws_db_instance", database(), name=f"n{i}") for i in range(4))))
+                held.put(STATE, state(*(resource("aws_db_instance", database(), name=f"m{i}") for i in range(4))))
 
         endpoint.before = apply
         found = asking.one(TerraformState, payments())
         assert isinstance(found, TerraformState)
-        assert found.count == 4
+        assert [one.name for one in found.resources] == [f"aws_db_instance.m{i}" for i in range(4)]
 
     def test_services_that_share_a_state_cost_one_call(self, aws: tuple[Endpoint, Asking]) -> None:
         endpoint, asking = aws
