@@ -5,6 +5,6 @@
 
 from scorecard.demo.fleet import Fleet
 from scorecard.demo.history import seed
-from scorecard.demo.lessons import LESSONS, UNIFORM, Lesson
+from scorecard.demo.lessons import IN_AWS, LESSONS, OUTSIDE_AWS, UNIFORM, Lesson
 
-__all__ = ["LESSONS", "UNIFORM", "Fleet", "Lesson", "seed"]
+__all__ = ["IN_AWS", "LESSONS", "OUTSIDE_AWS", "UNIFORM", "Fleet", "Lesson", "seed"]

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from scorecard.demo import backups
+from scorecard.demo.cloud import ACCOUNT, database
 from scorecard.demo.dashboards import reference
 from scorecard.demo.lessons import LESSONS, TEAMS, Lesson, Rules
 
@@ -80,8 +81,13 @@ def _service(lesson: Lesson, urls: Mapping[str, str], today: date) -> dict[str, 
     if lesson.rules is not Rules.SHARED:
         spec["alerts"].append({"files": f"{lesson.folder}deploy/alerts/*.yaml"})
     spec["runbooks"] = ["runbooks/"]
+    if lesson.stage is not None:
+        spec["aws"] = {"account": ACCOUNT, "tags": {"Service": lesson.name}}
     if not lesson.stateless:
         spec["backups"] = backups.spec(lesson.name, lesson.keeping)
+        if lesson.stage is not None:
+            limits = {"recovery_time": "1h", "recovery_point": "26h"}
+            spec["backups"].append({"resource": database(lesson.name), **limits})
     if lesson.exempt:
         until = (today + timedelta(days=200)).isoformat()
         spec["exempt"] = {

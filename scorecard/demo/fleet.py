@@ -14,6 +14,7 @@ from typing import Self
 from scorecard.demo.backups import reports, write_dumps
 from scorecard.demo.catalogue import configuration, service_files
 from scorecard.demo.certificates import Authority
+from scorecard.demo.cloud import Cloud
 from scorecard.demo.journal import Journal
 from scorecard.demo.lessons import LESSONS, Lesson, Pages, Rules, Tls
 from scorecard.demo.monitoring import Monitoring, Watched
@@ -61,6 +62,8 @@ class Fleet:
         self._keep = keep
         self._servers: dict[str, Server | Unreachable] = {}
         self._monitoring: Monitoring | None = None
+        stages = {lesson.name: lesson.stage for lesson in LESSONS if lesson.stage is not None}
+        self._cloud = Cloud(stages, clock)
         self._process = os.getpid()
         self.directory = Path()
 
@@ -83,6 +86,7 @@ class Fleet:
             watching = {lesson.name: watched(lesson) for lesson in LESSONS}
             pages = wiki_pages(LESSONS, reviewed)
             self._monitoring = Monitoring(self.directory / "monitoring", watching, pages, self._clock)
+            self._cloud.start()
             self._write(self._monitoring)
             for server in self._servers.values():
                 server.start()
@@ -114,6 +118,7 @@ class Fleet:
                 self._servers[lesson.name] = Unreachable()
 
     def _stop(self) -> None:
+        self._cloud.stop()
         if self._monitoring is not None:
             self._monitoring.stop()
             self._monitoring = None
@@ -127,7 +132,8 @@ class Fleet:
         (self.directory / "services").mkdir()
         (self.directory / "repositories").mkdir()
         monitoring.rules.mkdir(parents=True)
-        self.config_file.write_text(configuration(self._listen, monitoring.integrations()), encoding="utf-8")
+        integrations = monitoring.integrations() | {"aws": [self._cloud.integration()]}
+        self.config_file.write_text(configuration(self._listen, integrations), encoding="utf-8")
         for path, text in service_files(self.urls, self._today).items():
             (self.directory / path).write_text(text, encoding="utf-8")
         wiki = monitoring.wiki.url

@@ -9,6 +9,7 @@ from enum import StrEnum
 from scorecard.demo import behaviours
 from scorecard.demo.backups import Keeping
 from scorecard.demo.behaviours import Behaviour
+from scorecard.demo.cloud import Stage
 from scorecard.demo.dashboards import Screen
 from scorecard.demo.journal import Habit
 from scorecard.demo.texts import Alert, absence_alert, ambiguous_alert, backlog_alert, web_alerts
@@ -78,6 +79,8 @@ class Lesson:
     """Its folder in the repository that it shares with others; with a slash at its end."""
     keeping: Keeping = Keeping.DECLARED
     """What it does for its backups."""
+    stage: Stage | None = None
+    """How it stands in AWS; None for one that names no account, of which AWS is not asked."""
     exempt: Mapping[str, str] = field(default_factory=dict)
     """Row to the reason of an exemption."""
     expected: Mapping[str, str] = field(default_factory=dict)
@@ -101,6 +104,23 @@ UNIFORM: Mapping[str, str] = {
 """What every service has in common: its Prometheus was started a moment ago and remembers no week; its drills are told
 by a report in the repository, which anybody could have written."""
 
+_ASKED_OF_AWS = (
+    "rollback/automatic", "rollback/tested", "secrets/environment",
+    "encryption/load-balancer", "encryption/in-transit-to-data", "encryption/at-rest",
+    "multi-az/placement", "multi-az/database", "multi-az/configuration", "multi-az/nat",
+    "deployment-strategy/zero-downtime", "deployment-strategy/health-gated", "deployment-strategy/draining",
+    "deployment-strategy/canary-watched", "deployment-strategy/fits-tier",
+    "secrets-management/level", "secrets-management/rotation",
+)  # fmt: skip
+IN_AWS: Mapping[str, str] = dict.fromkeys(_ASKED_OF_AWS, "pass")
+"""What is seen of a service that names its account: it passes unless its lesson says otherwise."""
+OUTSIDE_AWS: Mapping[str, str] = dict.fromkeys(_ASKED_OF_AWS, "unknown") | {
+    "health-endpoints/orchestrator-agrees": "unknown",
+    "infrastructure-as-code/no-drift": "unknown",
+    "infrastructure-as-code/managed": "unknown",
+}
+"""What is not seen of one that names none; no service of the demo names a state of Terraform."""
+
 _NO_ANSWER = {
     "health-endpoints/liveness": "unknown",
     "health-endpoints/readiness": "unknown",
@@ -119,6 +139,7 @@ LESSONS: tuple[Lesson, ...] = (
         tier="tier-1",
         keeping=Keeping.PUSHED,
         expected={"backups/restore-tested": "pass"},
+        stage=Stage(blue_green=True),
     ),
     _web(
         "payments",
@@ -200,7 +221,15 @@ LESSONS: tuple[Lesson, ...] = (
         "No architecture decision records: nobody can say why it is built as it is.",
         records=0,
         keeping=Keeping.FAILED,
-        expected={"adrs/present": "fail", "adrs/alive": "fail", "backups/restore-tested": "fail"},
+        expected={
+            "adrs/present": "fail",
+            "adrs/alive": "fail",
+            "backups/restore-tested": "fail",
+            "multi-az/placement": "fail",
+            "multi-az/database": "fail",
+            "multi-az/configuration": "fail",
+        },
+        stage=Stage(zones=1),
     ),
     Lesson(
         name="reviews",
@@ -215,21 +244,27 @@ LESSONS: tuple[Lesson, ...] = (
         "storefront",
         "Plain HTTP: whoever stands in between reads what is sent.",
         tls=Tls.PLAIN,
-        expected={"encryption/https": "fail"},
+        expected={"encryption/https": "fail", "encryption/load-balancer": "fail"},
+        stage=Stage(redirects=False),
     ),
     _web(
         "loyalty",
         "storefront",
         "A certificate that ends in five days, and nobody renews it.",
         tls=Tls.ENDING,
-        expected={"encryption/certificate": "fail"},
+        expected={"encryption/certificate": "fail", "rollback/automatic": "fail"},
+        stage=Stage(breaker=False),
     ),
     _web(
         "wallet",
         "payments-platform",
         "JSON logs in which no line carries the id of its request: nothing can be followed.",
         habit=Habit.WITHOUT_ID,
-        expected={"structured-logs/correlation-id": "fail"},
+        expected={
+            "structured-logs/correlation-id": "fail",
+            "secrets/environment": "fail",
+        },
+        stage=Stage(literal=True),
     ),
     _web(
         "coupons",
@@ -289,7 +324,12 @@ LESSONS: tuple[Lesson, ...] = (
         "payments-platform",
         "Metrics that were renamed: the dashboard still asks for the old ones, which Prometheus does not know.",
         screen=Screen.RENAMED_METRICS,
-        expected={"dashboards/panels-have-data": "fail", "dashboards/golden-signals": "fail"},
+        expected={
+            "encryption/at-rest": "fail",
+            "dashboards/panels-have-data": "fail",
+            "dashboards/golden-signals": "fail",
+        },
+        stage=Stage(encrypted=False),
     ),
     _web(
         "delivery-slots",
