@@ -81,13 +81,7 @@ def _service(lesson: Lesson, urls: Mapping[str, str], today: date) -> dict[str, 
     if lesson.rules is not Rules.SHARED:
         spec["alerts"].append({"files": f"{lesson.folder}deploy/alerts/*.yaml"})
     spec["runbooks"] = ["runbooks/"]
-    if lesson.stage is not None:
-        spec["aws"] = {"account": ACCOUNT, "tags": {"Service": lesson.name}}
-    if not lesson.stateless:
-        spec["backups"] = backups.spec(lesson.name, lesson.keeping)
-        if lesson.stage is not None:
-            limits = {"recovery_time": "1h", "recovery_point": "26h"}
-            spec["backups"].append({"resource": database(lesson.name), **limits})
+    spec |= _kept(lesson)
     if lesson.exempt:
         until = (today + timedelta(days=200)).isoformat()
         spec["exempt"] = {
@@ -95,6 +89,16 @@ def _service(lesson: Lesson, urls: Mapping[str, str], today: date) -> dict[str, 
             for row, reason in lesson.exempt.items()
         }
     return {"apiVersion": "scorecard/v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def _kept(lesson: Lesson) -> dict[str, Any]:
+    """Where it stands in AWS, and what is said of its backups."""
+    kept: dict[str, Any] = {} if lesson.stateless else {"backups": backups.spec(lesson.name, lesson.keeping)}
+    if lesson.stage is not None:
+        kept["aws"] = {"account": ACCOUNT, "tags": {"Service": lesson.name}}
+        limits = {"recovery_time": "1h", "recovery_point": "26h"}
+        kept.setdefault("backups", []).append({"resource": database(lesson.name), **limits})
+    return kept
 
 
 def _team(name: str, parent: str) -> dict[str, Any]:
