@@ -14,7 +14,7 @@ from flask import Response, abort, redirect, request
 from scorecard.checklist import Checklist
 from scorecard.document import Document
 from scorecard.model import Cadence, GatePolicy, Level, Service, ServiceKey, Status, Verdict
-from scorecard.site import charts, words
+from scorecard.site import charts, pushed, words
 from scorecard.site.findings import short, shown
 from scorecard.site.frame import Pages, service_url
 from scorecard.site.query import address
@@ -111,6 +111,7 @@ def page(pages: Pages, name: str) -> Response:
         next_run=next_run(pages),
         snippets=_snippets(pages, key, asked.checklist),
         waivers=[waiver for waiver in store.waivers(key) if waiver.active(pages.now)],
+        pushed=pushed.lines(store.pushed(key, limit=pushed.SHOWN)) if asked.at is None else [],
     )
 
 
