@@ -105,7 +105,7 @@ UNIFORM: Mapping[str, str] = {
 by a report in the repository, which anybody could have written."""
 
 _ASKED_OF_AWS = (
-    "rollback/automatic", "rollback/tested", "secrets/environment",
+    "rollback/automatic", "rollback/tested", "secrets/environment", "health-endpoints/orchestrator-agrees",
     "encryption/load-balancer", "encryption/in-transit-to-data", "encryption/at-rest",
     "multi-az/placement", "multi-az/database", "multi-az/configuration", "multi-az/nat",
     "deployment-strategy/zero-downtime", "deployment-strategy/health-gated", "deployment-strategy/draining",
@@ -115,7 +115,6 @@ _ASKED_OF_AWS = (
 IN_AWS: Mapping[str, str] = dict.fromkeys(_ASKED_OF_AWS, "pass")
 """What is seen of a service that names its account: it passes unless its lesson says otherwise."""
 OUTSIDE_AWS: Mapping[str, str] = dict.fromkeys(_ASKED_OF_AWS, "unknown") | {
-    "health-endpoints/orchestrator-agrees": "unknown",
     "infrastructure-as-code/no-drift": "unknown",
     "infrastructure-as-code/managed": "unknown",
 }
