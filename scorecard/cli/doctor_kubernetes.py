@@ -44,8 +44,9 @@ def examine(config: Any, services: Sequence[Service]) -> Iterator[Told]:  # noqa
 
 def _nodes(cluster: Cluster) -> Told:
     from scorecard.probes.kubernetes.pods import ZONE, zones_of
+    from scorecard.probes.kubernetes.probe import nodes_of
 
-    listed = cluster.list("/api/v1/nodes", "NodeList", metadata=True)
+    listed = nodes_of(cluster)
     if listed.missing:
         return cluster.server.label, f"{listed.missing.detail}; unknown: {_PLACEMENT}", False
     bare = len(listed.items) - len(zones_of(listed.items))
@@ -58,11 +59,11 @@ def _nodes(cluster: Cluster) -> Told:
 def _namespaces(cluster: Cluster, about: Sequence[KubernetesRef]) -> Iterator[Told]:
     """What the token may list in each namespace that services name."""
     from scorecard.probes.kubernetes.probe import path_of
-    from scorecard.probes.kubernetes.workloads import LISTS
+    from scorecard.probes.kubernetes.workloads import LISTS, slim_workload
 
     for one in {each.namespace: each for each in about}.values():
         for things, kind in LISTS.values():
-            listed = cluster.list(path_of(one, things), kind)
+            listed = cluster.list(path_of(one, things), kind, slim_workload)
             if listed.missing:
                 subject = f"{cluster.server.label} {one.namespace}"
                 yield subject, f"{listed.missing.detail}; unknown: {_CONFIGURATION}", False

@@ -1,4 +1,4 @@
-"""One API server, asked: lists page by page, each of them once in a run.
+"""One API server, asked: lists page by page, each of them once in a cycle.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/: `limit` and `continue` for pages, 410 where the pages are
 of a time that the server does not keep any more, `Status` for what is refused.
@@ -41,7 +41,14 @@ _CAUSES = {
     504: Cause.TIMEOUT,
 }  # fmt: skip
 
+REUSED = 300.0
+"""Seconds for which a list serves other shards of a cycle; a third of the platform's cadence."""
+FRESH = 30.0
+"""Seconds for which it serves somebody who asked to measure now: one run's probes ask soon after one another."""
+
 Item = Mapping[str, Any]
+Slim = Callable[[Item], Item]
+"""What is kept of an item; lists are held for minutes, and pods have environments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +87,34 @@ class Server:
 
 @dataclass
 class Cluster:
-    """Questions to one cluster in one run."""
+    """Questions to one cluster in one cycle."""
 
     server: Server
-    calls: int = 0
+    _calls: int = 0
     _failures: int = 0
     _gone: Unavailable | None = None
     _started: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _asked: dict[object, Future[Listed]] = field(default_factory=dict)
 
-    def list(self, path: str, kind: str, *, selector: str = "", metadata: bool = False) -> Listed:
+    def counted(self) -> int:
+        """Requests since the last question."""
+        with self._lock:
+            counted, self._calls = self._calls, 0
+        return counted
+
+    def list(self, path: str, kind: str, slim: Slim, *, selector: str = "", metadata: bool = False) -> Listed:
         """All items of a list.
 
         Args:
             path: `/api/v1/nodes`.
             kind: what the answer must be, such as `PodList`.
+            slim: what is kept of an item.
             selector: of labels.
             metadata: names and labels suffice.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: an item is not as its API says.
         """
         key = (path, selector)
         with self._lock:
@@ -107,20 +124,20 @@ class Cluster:
                 future = self._asked[key] = Future()
         if mine:
             try:
-                future.set_result(self._all(path, kind, selector, metadata=metadata))
+                future.set_result(self._all(path, kind, slim, selector, metadata=metadata))
             except BaseException as error:  # noqa: BLE001 - told to everybody who waits
                 future.set_exception(error)
         return future.result()
 
-    def _all(self, path: str, kind: str, selector: str, *, metadata: bool) -> Listed:
+    def _all(self, path: str, kind: str, slim: Slim, selector: str, *, metadata: bool) -> Listed:
         """Once more from the beginning where the pages got too old in between."""
-        first = self._pages(path, kind, selector, metadata=metadata)
+        first = self._pages(path, kind, slim, selector, metadata=metadata)
         if isinstance(first, Listed):
             return first
-        again = self._pages(path, kind, selector, metadata=metadata)
+        again = self._pages(path, kind, slim, selector, metadata=metadata)
         return again if isinstance(again, Listed) else Listed((), again.unavailable)
 
-    def _pages(self, path: str, kind: str, selector: str, *, metadata: bool) -> Listed | _RefusedError:
+    def _pages(self, path: str, kind: str, slim: Slim, selector: str, *, metadata: bool) -> Listed | _RefusedError:
         items: list[Item] = []
         token = ""
         for _ in range(_MOST_PAGES):
@@ -133,7 +150,7 @@ class Cluster:
                 if error.status == _GONE and token:
                     return error
                 return Listed(tuple(items), error.unavailable)
-            items += document["items"]
+            items += map(slim, document["items"])
             before, token = token, str((document.get("metadata") or {}).get("continue") or "")
             if not token:
                 return Listed(tuple(items))
@@ -185,7 +202,7 @@ class Cluster:
                 self._gone = Unavailable(Cause.TIMEOUT, words)
             if self._gone is not None:
                 raise _RefusedError(self._gone.cause, self._gone.detail)
-            self.calls += 1
+            self._calls += 1
 
     def _failed(self, cause: Cause, detail: str) -> _RefusedError:
         with self._lock:
@@ -232,6 +249,17 @@ class Clusters:
     policy: AddressPolicy
     resolver: Resolver
     _made: dict[str, Server] = field(default_factory=dict)
+    _asked: dict[str, tuple[float, Cluster]] = field(default_factory=dict)
+
+    def cluster(self, server: Server, *, patient: bool) -> Cluster:
+        """What was asked of it already, unless that is too old; of `patient` where somebody waits for the answer."""
+        now = time.monotonic()
+        self._asked = {name: kept for name, kept in self._asked.items() if now - kept[0] <= REUSED}
+        at, found = self._asked.get(server.name, (now, None))
+        if found is None or (patient and now - at > FRESH):
+            found = Cluster(server)
+            self._asked[server.name] = now, found
+        return found
 
     def server(self, name: str | None) -> Server | Unavailable:
         """The cluster of that name, or the first."""

@@ -19,6 +19,9 @@ from scorecard.probes.kubernetes.cluster import Item, Listed
 ZONE = "topology.kubernetes.io/zone"
 _OLDER = "failure-domain.beta.kubernetes.io/zone"
 """What nodes of a Kubernetes before 1.17 carry."""
+_HASHES = ("pod-template-hash", "rollouts-pod-template-hash")
+"""Labels with the last part of a ReplicaSet's name."""
+_PROBES = ("livenessProbe", "readinessProbe")
 ALONE = "Pods"
 """Those that no controller made."""
 
@@ -35,6 +38,47 @@ class Owner:
     def text(self) -> str:
         """`shop/Deployment/web`."""
         return f"{self.namespace}/{self.kind}/{self.name}"
+
+
+def slim_node(node: Item) -> Item:
+    """A node's name and zone."""
+    labels: Mapping[str, Any] = node["metadata"].get("labels") or {}
+    kept = {key: labels[key] for key in (ZONE, _OLDER) if key in labels}
+    return {"metadata": {"name": str(node["metadata"].get("name", "")), "labels": kept}}
+
+
+def slim_pod(pod: Item) -> Item:
+    """What is looked at of a pod, without its environment."""
+    metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
+    labels: Mapping[str, Any] = metadata.get("labels") or {}
+    ready = [one for one in status.get("conditions") or () if one.get("type") == "Ready"]
+    return {
+        "metadata": {
+            "name": metadata.get("name", ""),
+            "labels": {key: labels[key] for key in _HASHES if key in labels},
+            "ownerReferences": metadata.get("ownerReferences") or (),
+            "creationTimestamp": metadata.get("creationTimestamp", ""),
+            "deletionTimestamp": metadata.get("deletionTimestamp"),
+        },
+        "spec": {
+            "nodeName": spec.get("nodeName", ""),
+            "containers": [
+                _slim_container(one) for one in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
+            ],
+        },
+        "status": {"phase": status.get("phase", ""), "conditions": ready},
+    }
+
+
+def _slim_container(container: Item) -> Item:
+    """Its probes: the path that each asks, None where it asks none."""
+    found = {}
+    for kind in _PROBES:
+        probe = container.get(kind)
+        if probe:
+            asks = probe.get("httpGet")
+            found[kind] = str(asks.get("path") or "/").partition("?")[0] if asks else None
+    return found
 
 
 def owner_of(pod: Item, namespace: str) -> Owner | None:
@@ -106,15 +150,7 @@ def _tier(
 
 def own_check(owner: Owner, pod: Item) -> OwnCheck:
     """Which paths the kubelet asks a pod's containers; an init container that goes on running is one of them."""
-    spec: Mapping[str, Any] = pod.get("spec") or {}
-    paths: dict[str, None] = {}
-    kinds: dict[str, None] = {}
-    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
-        for kind in ("livenessProbe", "readinessProbe"):
-            probe = container.get(kind) or {}
-            if probe:
-                kinds[kind] = None
-            if "httpGet" in probe:
-                paths[str((probe["httpGet"] or {}).get("path") or "/").partition("?")[0]] = None
-    words = ", ".join(kinds) or "no probe"
-    return OwnCheck(name=owner.text, kind=owner.kind, paths=tuple(paths), words=words)
+    asked = [probe for container in pod["spec"]["containers"] for probe in container.items()]
+    paths = tuple(dict.fromkeys(path for _, path in asked if path is not None))
+    words = ", ".join(dict.fromkeys(kind for kind, _ in asked)) or "no probe"
+    return OwnCheck(name=owner.text, kind=owner.kind, paths=paths, words=words)

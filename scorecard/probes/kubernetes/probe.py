@@ -14,8 +14,8 @@ from scorecard.evidence.orchestrator import PodChecks
 from scorecard.model import Cause, KubernetesRef, Service, ServiceKey
 from scorecard.probes import Upstream
 from scorecard.probes.kubernetes.cluster import Cluster, Clusters, Item, Listed
-from scorecard.probes.kubernetes.pods import ZONE, Owner, own_check, owner_of, tiers
-from scorecard.probes.kubernetes.workloads import LISTS, workload
+from scorecard.probes.kubernetes.pods import ZONE, Owner, own_check, owner_of, slim_node, slim_pod, tiers
+from scorecard.probes.kubernetes.workloads import LISTS, slim_workload, workload
 
 _NONE = Absent("spec.kubernetes is not given")
 _THREADS = 8
@@ -35,12 +35,13 @@ def _each(
         if about is None or isinstance(server, Unavailable | Absent):
             yield service.key, server if isinstance(server, Unavailable | Absent) else _NONE
         else:
-            todo.append((service, made.setdefault(server.name, Cluster(server)), about))
+            cluster = made.setdefault(server.name, clusters.cluster(server, patient=upstream.patient))
+            todo.append((service, cluster, about))
     with ThreadPoolExecutor(_THREADS, "kubernetes") as pool:
         answers = pool.map(lambda one: _guarded(read, one[1], one[2]), todo)
         yield from ((service.key, answer) for (service, _, _), answer in zip(todo, answers, strict=True))
     for name, cluster in made.items():
-        upstream.called("kubernetes", name, cluster.calls)
+        upstream.called("kubernetes", name, cluster.counted())
 
 
 def _guarded(read: Read, cluster: Cluster, about: KubernetesRef) -> Answer:
@@ -54,7 +55,12 @@ def _guarded(read: Read, cluster: Cluster, about: KubernetesRef) -> Answer:
 
 def pods_of(cluster: Cluster, about: KubernetesRef) -> Listed:
     """The pods of a service."""
-    return cluster.list(path_of(about, "pods"), "PodList", selector=about.selector)
+    return cluster.list(path_of(about, "pods"), "PodList", slim_pod, selector=about.selector)
+
+
+def nodes_of(cluster: Cluster) -> Listed:
+    """The nodes of a cluster."""
+    return cluster.list("/api/v1/nodes", "NodeList", slim_node, metadata=True)
 
 
 def path_of(about: KubernetesRef, things: str) -> str:
@@ -87,7 +93,7 @@ def _placement(cluster: Cluster, about: KubernetesRef) -> Answer:
     pods = pods_of(cluster, about)
     if not pods.items:
         return pods.missing or _nothing(cluster, about)
-    nodes = cluster.list("/api/v1/nodes", "NodeList", metadata=True)
+    nodes = nodes_of(cluster)
     items = tiers(pods.items, about.namespace, nodes, cluster.server.label)
     if not items and not pods.missing:
         return Absent(f"all pods of {about.selector} in {about.namespace} are of Jobs")
@@ -160,7 +166,7 @@ def _workloads(cluster: Cluster, about: KubernetesRef) -> Answer:
     exhibits: list[Exhibit] = []
     for kind in sorted({owner.kind for owner in owners}):
         things, list_kind = LISTS[kind]
-        listed = cluster.list(path_of(about, things), list_kind)
+        listed = cluster.list(path_of(about, things), list_kind, slim_workload)
         known = {str(one["metadata"].get("name", "")): one for one in listed.items}
         items += [_one(owner, known, listed) for owner in sorted(owners) if owner.kind == kind]
         request = f"kubectl --namespace {about.namespace} get {things} --output yaml"

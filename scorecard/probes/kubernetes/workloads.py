@@ -13,6 +13,15 @@ LISTS = {"Deployment": ("deployments", "DeploymentList"), "StatefulSet": ("state
 """A kind to its list in `apps/v1`."""
 
 
+def slim_workload(item: Item) -> Item:
+    """What is looked at of a definition, without the environments of its containers."""
+    spec: Mapping[str, Any] = item.get("spec") or {}
+    template: Mapping[str, Any] = (spec.get("template") or {}).get("spec") or {}
+    kept = {key: template[key] for key in ("topologySpreadConstraints", "affinity") if key in template}
+    name = {"name": item["metadata"].get("name", "")}
+    return {"metadata": name, "spec": {"replicas": spec.get("replicas", 1), "template": {"spec": kept}}}
+
+
 def workload(owner: Owner, item: Item) -> Workload:
     """A workload by its definition."""
     spec: Mapping[str, Any] = item.get("spec") or {}

@@ -15,6 +15,7 @@ from scorecard.evidence.kubernetes import PodPlacement, Workload, Workloads, Zon
 from scorecard.evidence.orchestrator import OwnCheck, PodChecks
 from scorecard.model import Cause, Service
 from scorecard.probes.kubernetes import cluster
+from scorecard.probes.kubernetes.pods import slim_pod
 from tests.probes.kubernetes.api import ZONE, Api, status
 from tests.probes.kubernetes.conftest import NOW, Asking, shop
 
@@ -123,6 +124,30 @@ class TestPods:
         assert len(asking(PodPlacement, services)) == 3
         assert sorted(api.asked) == ["/api/v1/namespaces/shop/pods"] * 2 + ["/api/v1/nodes"]
         assert asking.calls == 3
+
+    def test_all_probes_of_a_cycle_share_its_lists_and_whoever_asks_later_gets_new_ones(
+        self, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        api, asking = kubernetes
+        api.pod("web-1", "node-a")
+        api.deployment("web")
+        asking(PodPlacement, [shop()])
+        for kind in (PodChecks, Workloads, PodPlacement):
+            asking.again(kind, [shop()], patient=True)
+        assert api.asked.count("/api/v1/namespaces/shop/pods") == 1
+        assert asking.calls == len(api.asked) == 3
+        monkeypatch.setattr(cluster, "FRESH", -1.0)
+        asking.again(PodPlacement, [shop()])
+        assert api.asked.count("/api/v1/namespaces/shop/pods") == 1
+        asking.again(PodPlacement, [shop()], patient=True)
+        assert api.asked.count("/api/v1/namespaces/shop/pods") == 2
+
+    def test_no_environment_is_held_between_the_probes(self, kubernetes: Kubernetes) -> None:
+        api, _ = kubernetes
+        api.pod("web-1", "node-a")
+        (pod,) = api.objects["pods"]
+        assert "tok3nC4naryQ7xZ9" in repr(pod)
+        assert "tok3nC4naryQ7xZ9" not in repr(slim_pod(pod))
 
 
 class TestPages:
