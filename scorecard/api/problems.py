@@ -82,9 +82,12 @@ def invalid(place: str, error: ValidationError) -> Problem:
 
 
 def bad_cursor(cursor: str) -> Problem:
-    """A cursor that no page of the list gave."""
+    """A cursor that no page of the list gave.
+
+    Not found, since it fits the schema: a cursor is any text, and a client that keeps to the schema meets no 422.
+    """
     words = f"{cursor[:80]!a} is not a cursor of this list; take `next` of the page before, or none for the first page"
-    return Problem("invalid", f"query.after: {words}", ((("query", "after"), words),))
+    return Problem("not-found", f"query.after: {words}", ((("query", "after"), words),))
 
 
 def _said(kind: str, message: str) -> str:

@@ -215,7 +215,7 @@ def _checklist_of(call: Call[Any], service: Service) -> Checklist:
 def _document(call: Call[Any], service: Service, checklist: Checklist, at: datetime | None) -> Document:
     if at is not None and at > call.now + _SKEW:
         words = f"{at:%Y-%m-%dT%H:%M:%SZ} is in the future: now is {call.now:%Y-%m-%dT%H:%M:%SZ}"
-        raise problem("invalid", f"query.at: {words}", errors=((("query", "at"), words),))
+        raise problem("not-found", f"query.at: {words}", errors=((("query", "at"), words),))
     past = at if at is not None and at < call.now else None
     found = call.deps.store.document(service.key, checklist.name, call.now, past)
     if found is None:

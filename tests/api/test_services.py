@@ -117,7 +117,7 @@ def test_a_filter_that_names_nothing_is_not_found(measured: Estate, query: str) 
 def test_a_cursor_that_no_page_gave_is_refused_with_its_place(measured: Estate, address: str) -> None:
     answer = measured.client().get(address)
 
-    assert answer.status_code == 422, answer.text
+    assert answer.status_code == 404, answer.text
     assert answer.json["errors"][0]["loc"] == ["query", "after"]
     assert "is not a cursor of this list" in answer.json["detail"]
 
@@ -209,7 +209,7 @@ def test_an_instant_before_the_first_measurement_is_not_found_and_one_in_the_fut
     late = client.get("/api/v1/services/payments/scorecard?at=2100-01-01T00:00:00%2B10:00")
     assert early.status_code == 404
     assert "had not been measured" in early.json["detail"]
-    assert late.status_code == 422
+    assert late.status_code == 404
     assert late.json["errors"][0]["loc"] == ["query", "at"]
     assert late.json["detail"].startswith("query.at: 2099-12-31T14:00:00Z is in the future: now is 2026-")
     near = client.get("/api/v1/services/payments/scorecard", query_string={"at": soon}).json

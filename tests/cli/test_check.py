@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jsonschema
@@ -300,15 +299,22 @@ def test_annotations_point_into_the_checked_directory(fleet: Fleet, scorecard: C
     assert places["alerts/runbook-link"] == "deploy/alerts/notifications.yaml"
 
 
-def test_an_interrupted_check_exits_130(in_fleet: Fleet) -> None:
-    command = [sys.executable, "-m", "scorecard.cli", "check", "inventory", "--scope", "live"]
-    process = subprocess.Popen(
-        command, cwd=in_fleet.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-    )
-    # The readiness of `inventory` hangs, so two seconds later it is still waiting for it.
-    time.sleep(2.0)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+def test_an_interrupted_check_exits_130(in_fleet: Fleet, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        file = tmp_path / "silent.yaml"
+        file.write_text(
+            "apiVersion: scorecard/v1\nkind: Service\nmetadata: {name: silent}\n"
+            f"spec: {{url: 'http://127.0.0.1:{silent.getsockname()[1]}', health: {{liveness: /livez}}}}\n"
+        )
+        command = [sys.executable, "-m", "scorecard.cli", "check", str(file), "--scope", "live"]
+        process = subprocess.Popen(
+            command, cwd=in_fleet.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        asked, _ = silent.accept()
+        with asked:
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert out == ""
     assert "Traceback" not in err

@@ -43,7 +43,7 @@ def differing(lesson: Lesson, document: dict[str, Any]) -> list[str]:
     return unlike + [f"{lesson.name} {name}: was not measured" for name in lesson.expected if name not in found]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def taught(demo: Demo) -> list[str]:
     """What is still unlike the lessons when all were seen, or when the time for it is over."""
     until = time.monotonic() + MEASURED_BY

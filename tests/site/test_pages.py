@@ -380,7 +380,7 @@ def test_a_row_page_tells_rule_source_and_fix_of_every_check(furnished: Estate) 
 
 
 def test_a_row_that_this_version_cannot_measure_says_so(furnished: Estate) -> None:
-    assert "This version cannot measure this row" in furnished.text("/rows/multi-az")
+    assert "This version cannot measure this row" in furnished.text("/rows/migrations")
 
 
 def test_a_team_page_names_the_three_fixes_worth_most(furnished: Estate) -> None:

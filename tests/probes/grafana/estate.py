@@ -275,7 +275,7 @@ def said(code: int, body: Any = None, /, **more: Any) -> Response:  # noqa: ANN4
 
 def broken(fault: str) -> Response:
     if fault == "slow":
-        time.sleep(1.6)
+        time.sleep(2.6)
     statuses = {"forbidden": 403, "too many": 429, "error": 500, "unavailable": 503, "bad gateway": 502, "gone": 404}
     if fault in statuses:
         return said(statuses[fault], message=f"{fault}, says Grafana")
@@ -349,7 +349,7 @@ def asked(folder: Path, *, yaml: str = "", **integrations: str) -> Asked:
     parts = []
     for kind, url in integrations.items():
         token = ", token_file: token" if kind == "grafana" else ""
-        parts.append(f"  {kind}: [{{name: main, url: '{url}', timeout: 1s{token}}}]")
+        parts.append(f"  {kind}: [{{name: main, url: '{url}', timeout: 2s{token}}}]")
     text = "probing: {allow: [127.0.0.1], timeout: 2s}\n"
     text += "integrations:\n" + "\n".join(parts) + "\n" if parts else ""
     config_file = folder / "scorecard.yaml"
