@@ -27,7 +27,7 @@ from scorecard.config import Config, ConfigError
 from scorecard.draining import DrainingWorker
 from scorecard.drill_schedule import DrillSchedule, Scheduled
 from scorecard.evidence.pushed import Pushed, PushedKind
-from scorecard.model import Cadence, Service, ServiceKey
+from scorecard.model import Cadence, Provenance, Service, ServiceKey
 from scorecard.probes import Context, NotReadableError, Probe, PushedReader
 from scorecard.problems import Problem
 from scorecard.registry import Registry, RegistryError, installed, load_points
@@ -112,9 +112,9 @@ def installed_probes(
 def pushed_in(store: Store) -> PushedReader:
     """What pipelines pushed into a store, for the probes, which know no database."""
 
-    def read(key: ServiceKey, kind: PushedKind) -> tuple[Pushed, ...]:
+    def read(key: ServiceKey, kind: PushedKind, provenance: Provenance) -> tuple[Pushed, ...]:
         try:
-            return store.pushed(key, kind)
+            return store.pushed(key, kind, provenance=provenance)
         except SQLAlchemyError as error:
             raise NotReadableError(what_is_wrong(error)) from error
 

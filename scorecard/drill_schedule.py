@@ -109,9 +109,7 @@ class DrillSchedule:
         return min(max(0.0, left), _AGAIN_SECONDS) if left <= every.total_seconds() else 0.0
 
     def _newest(self, spec: DrillSpec) -> DrillReport | None:
-        for one in self._store.pushed(ServiceKey(spec.service), PushedKind.DRILL):
-            if one.provenance is not Provenance.PROBED:
-                continue
+        for one in self._store.pushed(ServiceKey(spec.service), PushedKind.DRILL, provenance=Provenance.PROBED):
             try:
                 report = report_of(Document.of(dict(one.document), name=f"drill {one.id}"))
             except ReportError:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scorecard.evidence import Observation
     from scorecard.evidence.pushed import Pushed, PushedKind
     from scorecard.judge import Snapshot
-    from scorecard.model import Scope, Service, ServiceKey
+    from scorecard.model import Provenance, Scope, Service, ServiceKey
     from scorecard.probes import Probe, PushedReader
     from scorecard.store import Store
 
@@ -85,11 +85,11 @@ def _pushed(workspace: Workspace) -> PushedReader:
             raise NotReadableError(reason)
         return store
 
-    def read(key: ServiceKey, kind: PushedKind) -> tuple[Pushed, ...]:
+    def read(key: ServiceKey, kind: PushedKind, provenance: Provenance) -> tuple[Pushed, ...]:
         from scorecard.app import pushed_in
 
         store = opened()
-        return () if store is None else pushed_in(store)(key, kind)
+        return () if store is None else pushed_in(store)(key, kind, provenance)
 
     return read
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from scorecard.evidence import Absent, Answer, Evidence, Observation, Unavailable, Window
 from scorecard.evidence.pushed import Pushed, PushedKind
-from scorecard.model import Cause, Service, ServiceKey
+from scorecard.model import Cause, Provenance, Service, ServiceKey
 
 
 class Probe(Protocol):
@@ -93,11 +93,14 @@ class NotReadableError(Exception):
     """What was pushed cannot be read now: the store does not answer."""
 
 
-PushedReader = Callable[[ServiceKey, PushedKind], tuple[Pushed, ...]]
-"""(service, kind) -> the newest documents that were pushed, newest first. Raises NotReadableError and nothing else."""
+PushedReader = Callable[[ServiceKey, PushedKind, Provenance], tuple[Pushed, ...]]
+"""(service, kind, provenance) -> the newest documents of that provenance, newest first, whatever else was pushed since.
+
+Raises NotReadableError and nothing else.
+"""
 
 
-def _no_store(_key: ServiceKey, _kind: PushedKind) -> tuple[Pushed, ...]:
+def _no_store(_key: ServiceKey, _kind: PushedKind, _provenance: Provenance) -> tuple[Pushed, ...]:
     return ()
 
 

@@ -164,9 +164,18 @@ class Pushes:
             row = connection.execute(select(pushed).where(pushed.c.id == number)).one()
             return _pushed(row)
 
-    def pushed(self, key: ServiceKey, kind: PushedKind | None = None, limit: int = READ_AT_MOST) -> tuple[Pushed, ...]:
-        """The newest documents about a service, newest first; of every kind unless one is given."""
+    def pushed(
+        self,
+        key: ServiceKey,
+        kind: PushedKind | None = None,
+        limit: int = READ_AT_MOST,
+        *,
+        provenance: Provenance | None = None,
+    ) -> tuple[Pushed, ...]:
+        """The newest documents about a service, newest first; of every kind and provenance unless one is given."""
         query = select(pushed).order_by(pushed.c.received_at.desc(), pushed.c.id.desc()).limit(limit)
+        if provenance is not None:
+            query = query.where(pushed.c.provenance == provenance.value)
         if kind is not None:
             query = query.where(pushed.c.kind == kind.value)
         with self.db.read() as connection:

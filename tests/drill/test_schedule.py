@@ -15,6 +15,7 @@ from scorecard.config import ConfigError, load_config
 from scorecard.drill.report import report_of
 from scorecard.evidence.pushed import Pushed, PushedKind
 from scorecard.model import Provenance, ServiceKey
+from scorecard.store.pushes import READ_AT_MOST
 from scorecard.strict_yaml import Document
 from tests.drill.conftest import Shop
 
@@ -117,6 +118,13 @@ def test_our_own_drill_passes_the_row_and_fails_it_once_the_backup_is_bad(
     running.drills.tick()
     until(lambda: running.drills.facts()[0]["said"] == "failure truncated" and not running.dispatcher.pending())
     assert restore_tested(running) == ("fail", "drill-failed", "probed")
+
+    good = reports(running)[-1].document
+    for _ in range(READ_AT_MOST + 1):
+        running.store.push(KEY, PushedKind.DRILL, good, clock(), pushed_by="ci")
+    running.measure(KEY, "backups", "test")
+    until(lambda: not running.dispatcher.pending())
+    assert restore_tested(running) == ("fail", "drill-failed", "probed"), "no number of reports hides our own"
 
 
 @pytest.mark.postgres

@@ -110,6 +110,11 @@ def test_documents_come_back_newest_first_and_by_kind(fleet: Fleet) -> None:
     ]
     assert fleet.store.pushed(PAYMENTS, PushedKind.TEST_REPORT) == (report,)
     assert len(fleet.store.pushed(PAYMENTS)) == 4
+    own = fleet.store.push(
+        PAYMENTS, PushedKind.DRILL, {"n": 9}, START, pushed_by="schedule", provenance=Provenance.PROBED
+    )
+    seen = fleet.store.pushed(PAYMENTS, PushedKind.DRILL, 1, provenance=Provenance.PROBED)
+    assert seen == (own,), "however many were pushed since"
     assert fleet.store.pushed(ServiceKey("nobody")) == ()
 
 

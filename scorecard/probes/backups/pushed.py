@@ -57,7 +57,7 @@ _WORDS = {
 def _answer(reader: PushedReader, service: Service, kind: type[PushedDrills | OwnDrills]) -> Answer:
     nothing, provenance = _WORDS[kind]
     try:
-        kept = [one for one in reader(service.key, PushedKind.DRILL) if one.provenance is provenance]
+        kept = reader(service.key, PushedKind.DRILL, provenance)
     except NotReadableError as error:
         return Unavailable(Cause.SCORECARD_FAULT, f"what was pushed about {service.key} cannot be read: {error}")
     if not kept:
