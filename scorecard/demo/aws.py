@@ -6,6 +6,7 @@ before it is sent, so that no probe is taught an AWS that does not exist.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -202,16 +203,21 @@ class _Quiet(WSGIRequestHandler):
 
 @contextmanager
 def serving(endpoint: Endpoint) -> Iterator[str]:
-    """The endpoint on a free port of loopback; its address."""
+    """The endpoint on a free port of loopback; its address.
+
+    A forked worker has no thread that serves: at its end it must not wait for one.
+    """
+    process = os.getpid()
     server = make_server("127.0.0.1", 0, endpoint, server_class=_Server, handler_class=_Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        if os.getpid() == process:
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
 
 __all__ = ["KEY", "AwsRefusal", "Endpoint", "account_of", "serving"]
