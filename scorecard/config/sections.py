@@ -320,8 +320,7 @@ class Auth(Section):
     metrics_token: EnvironmentSecret = None
     """That token itself, from the environment only."""
     session_key_file: LocalPath | None = None
-    """A file that holds the key that sessions are signed with, made anew at each start unless given, and with which
-    literal secrets are fingerprinted, not at all unless given."""
+    """A file with the key that signs sessions (new at each start unless given) and fingerprints literal secrets."""
     session_key: EnvironmentSecret = None
     """That key itself, from the environment only."""
 

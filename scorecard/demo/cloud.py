@@ -83,6 +83,8 @@ def _fill(endpoint: Endpoint, stages: Mapping[str, Stage], now: datetime) -> Non
         for name in stages
         for arn in (_arn("ecs", f"service/shop/{name}"), database(name))
     ]
+    role = f"arn:aws:sts::{ACCOUNT}:assumed-role/scorecard/demo"
+    endpoint.on(ACCOUNT, "sts:GetCallerIdentity", {"UserId": "AROADEMO:demo", "Account": ACCOUNT, "Arn": role})
     endpoint.list(ACCOUNT, "resourcegroupstaggingapi:GetResources", "ResourceTagMappingList", tags)
     zones = [{"ZoneName": name, "ZoneId": one, "RegionName": REGION} for name, one in ZONES.items()]
     endpoint.list(ACCOUNT, "ec2:DescribeAvailabilityZones", "AvailabilityZones", zones)

@@ -128,10 +128,11 @@ def moto() -> Iterator[Moto]:
 
 
 @pytest.fixture
-def as_runner(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
+def as_runner(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Moto]:
     for name, value in moto.keys.items():
         monkeypatch.setenv(name, value)
-    return moto
+    yield moto
+    moto.enforce(on=False)  # which counts for every moto of this process
 
 
 def asking(moto: Moto, base: Path, role: str) -> Asking:
