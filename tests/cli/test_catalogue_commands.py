@@ -200,7 +200,7 @@ def test_doctor_tells_what_works_and_what_will_be_unknown(scorecard: Call) -> No
     assert done.code == 0, done.out
     assert f"ok       catalogue: {len(LESSONS)} services" in done.out
     assert "unknown  search: has no spec.health: health-endpoints/liveness" in done.out
-    assert "unknown  not supported: waits for the AWS probe" in done.out
+    assert "unknown  not supported: waits for the forge probe" in done.out
 
 
 def test_doctor_asks_each_integration(here: Path, prometheus: str, scorecard: Call) -> None:
