@@ -10,7 +10,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -275,8 +275,13 @@ class Running:
         keep = self.live.config.retention
         return Retention(samples=keep.samples, history=keep.history, evidence=keep.evidence)
 
-    def _calls(self) -> Mapping[str, str]:
-        return self.telemetry.calls(self.store.periods[Cadence.PLATFORM])
+    def _calls(self) -> dict[str, str]:
+        # One run of the usual cadence; where it is shorter, some runs make none, since answers are kept for a while.
+        within = max(self.store.periods[Cadence.PLATFORM], timedelta(minutes=15))
+        minutes = round(within.total_seconds() / 60)
+        return {
+            f"calls_to_{system}_in_{minutes}_minutes": told for system, told in self.telemetry.calls(within).items()
+        }
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -284,7 +289,7 @@ class Running:
             "beat_seconds_ago": round(self.scheduler.silent_for, 1),
             "store_error": self.planner.last_error,
             "drills": self.drills.facts(),
-            **{f"calls_to_{system}_in_one_run": told for system, told in self._calls().items()},
+            **self._calls(),
             "pending_items": self.dispatcher.pending(),
             "next_run_in_seconds": {
                 cadence.value: round(self.planner.next_run(cadence).total_seconds()) for cadence in self.store.periods

@@ -78,8 +78,7 @@ class CloudWatchAlertsProbe:
                 yield service.key, found or _NONE
                 continue
             yield service.key, self._answer(asking[service.key], [by_lane[id(lane)] for lane in found], now)
-        for (label, region), count in self.places.clients.counted().items():
-            upstream.called("aws", f"{label.removeprefix('aws/')}/{region}", count)
+        self.places.count(upstream)
 
     def _answer(self, prefixes: tuple[str, ...], looks: Sequence[_Look], now: datetime) -> Answer:
         missing = [look.missing for look in looks if look.missing]

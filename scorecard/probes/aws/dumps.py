@@ -158,8 +158,7 @@ def each_service(
     with ThreadPoolExecutor(_THREADS, "aws-s3") as pool:
         answers = list(pool.map(answer, services))
     yield from ((service.key, one) for service, one in zip(services, answers, strict=True))
-    for (label, region), count in places.clients.counted().items():
-        upstream.called("aws", f"{label.removeprefix('aws/')}/{region}", count)
+    places.count(upstream)
 
 
 def first_lane(places: Places, service: Service) -> Lane | Unavailable:

@@ -31,7 +31,7 @@ from scorecard.probes.aws.arns import Arn, read_arn
 from scorecard.probes.aws.calls import sweep
 from scorecard.probes.aws.definitions import Container, Function
 from scorecard.probes.aws.lane import Item, Lane
-from scorecard.probes.aws.question import Question, Read, Reader
+from scorecard.probes.aws.question import Question, Read, Reader, of_known
 
 PARAMETERS = sweep("ssm", "DescribeParameters", "Parameters", MaxResults=50)
 SECRET_KIND, PARAMETER_KIND = "secretsmanager:secret", "ssm:parameter"
@@ -76,11 +76,7 @@ def variables(container: Container) -> Iterator[tuple[str, str]]:
 
 def _container_variables(fingerprint: Fingerprint) -> Callable[[Lane, Sequence[Arn]], Read]:
     def read(lane: Lane, arns: Sequence[Arn]) -> Read:
-        found: dict[str, Sequence[Variables | Unseen] | Unavailable] = {}
-        for name, parts in definitions.containers(lane, arns).items():
-            if isinstance(parts, Unavailable):
-                found[name] = parts
-                continue
+        def of_service(_name: str, parts: Sequence[Container]) -> list[Variables | Unseen]:
             items: list[Variables | Unseen] = []
             for part in parts:
                 seen = literals(variables(part), fingerprint)
@@ -93,8 +89,9 @@ def _container_variables(fingerprint: Fingerprint) -> Callable[[Lane, Sequence[A
                 if files:
                     words = f"{lane.label}: {part.where} takes variables from {', '.join(files)}, which is not read"
                     items.append(Unseen(f"{part.name} from files", Unavailable(Cause.NOT_SUPPORTED, words)))
-            found[name] = items
-        return found
+            return items
+
+        return of_known(definitions.containers(lane, arns), of_service)
 
     return read
 
@@ -111,29 +108,29 @@ def function_variables(lane: Lane, version: Function) -> Mapping[str, str] | Una
     return {str(name): str(value) for name, value in (about.get("Variables") or {}).items()}
 
 
-def _function_variables(fingerprint: Fingerprint) -> Callable[[Lane, Sequence[Arn]], Read]:
-    def read(lane: Lane, arns: Sequence[Arn]) -> Read:
-        found: dict[str, Sequence[Variables | Unseen] | Unavailable] = {}
-        for name, parts in definitions.versions(lane, arns).items():
-            if isinstance(parts, Unavailable):
-                found[name] = parts
-                continue
-            items: list[Variables | Unseen] = []
-            for part in parts:
-                given = function_variables(lane, part)
-                if isinstance(given, Unavailable):
-                    items.append(Unseen(part.name, given))
-                    continue
-                seen = literals(given.items(), fingerprint)
-                items.append(
-                    Variables(
-                        name=part.name, kind="Lambda function", where=part.where, count=seen.count, plain=seen.plain
-                    )
-                )
-            found[name] = items
-        return found
+def of_versions(
+    lane: Lane, arns: Sequence[Arn], read: Callable[[Function, Mapping[str, str]], Iterable[object]]
+) -> Read:
+    """What `read` makes of the variables of each version of Lambda functions; withheld ones are `Unseen`."""
 
-    return read
+    def of_function(_name: str, parts: Sequence[Function]) -> list[object]:
+        items: list[object] = []
+        for part in parts:
+            given = function_variables(lane, part)
+            items += [Unseen(part.name, given)] if isinstance(given, Unavailable) else read(part, given)
+        return items
+
+    return of_known(definitions.versions(lane, arns), of_function)
+
+
+def _function_variables(fingerprint: Fingerprint) -> Callable[[Lane, Sequence[Arn]], Read]:
+    def of_version(part: Function, given: Mapping[str, str]) -> tuple[Variables]:
+        seen = literals(given.items(), fingerprint)
+        return (
+            Variables(name=part.name, kind="Lambda function", where=part.where, count=seen.count, plain=seen.plain),
+        )
+
+    return lambda lane, arns: of_versions(lane, arns, of_version)
 
 
 def _both_revisions(one: Variables | Unseen, other: Variables | Unseen) -> Variables | Unseen:
@@ -267,46 +264,29 @@ def _plain_ones(place: str, where: str, found: Literals) -> Iterator[KeptSecret]
 
 def _container_levels(lane: Lane, arns: Sequence[Arn]) -> Read:
     levels, nameless = _Levels(lane), Fingerprint()
-    found: dict[str, Sequence[KeptSecret | Unseen] | Unavailable] = {}
-    for name, parts in definitions.containers(lane, arns).items():
-        if isinstance(parts, Unavailable):
-            found[name] = parts
-            continue
+
+    def of_service(_name: str, parts: Sequence[Container]) -> list[KeptSecret | Unseen]:
         items: list[KeptSecret | Unseen] = []
         for part in parts:
             items += _plain_ones(part.name, part.where, literals(variables(part), nameless))
             items += [levels.of(one) for one in (*injected(part), *fetched(variables(part)))]
-        found[name] = items
-    return found
+        return items
+
+    return of_known(definitions.containers(lane, arns), of_service)
 
 
 def _function_levels(lane: Lane, arns: Sequence[Arn]) -> Read:
     levels, nameless = _Levels(lane), Fingerprint()
-    found: dict[str, Sequence[KeptSecret | Unseen] | Unavailable] = {}
-    for name, parts in definitions.versions(lane, arns).items():
-        if isinstance(parts, Unavailable):
-            found[name] = parts
-            continue
-        items: list[KeptSecret | Unseen] = []
-        for part in parts:
-            given = function_variables(lane, part)
-            if isinstance(given, Unavailable):
-                items.append(Unseen(part.name, given))
-                continue
-            items += _plain_ones(part.name, part.where, literals(given.items(), nameless))
-            items += [levels.of(one) for one in fetched(given)]
-        found[name] = items
-    return found
+
+    def of_version(part: Function, given: Mapping[str, str]) -> Iterator[KeptSecret | Unseen]:
+        yield from _plain_ones(part.name, part.where, literals(given.items(), nameless))
+        yield from map(levels.of, fetched(given))
+
+    return of_versions(lane, arns, of_version)
 
 
 def _database_levels(read: Callable[[Lane, Sequence[Arn]], stores.Known]) -> Callable[[Lane, Sequence[Arn]], Read]:
-    def levels(lane: Lane, arns: Sequence[Arn]) -> Read:
-        found: dict[str, Sequence[KeptSecret] | Unavailable] = {}
-        for name, one in read(lane, arns).items():
-            found[name] = one if isinstance(one, Unavailable) else tuple(_of_database(name, one))
-        return found
-
-    return levels
+    return lambda lane, arns: of_known(read(lane, arns), lambda name, one: tuple(_of_database(name, one)))
 
 
 def _of_database(name: str, one: Mapping[str, Any]) -> Iterator[KeptSecret]:

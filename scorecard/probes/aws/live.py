@@ -369,8 +369,7 @@ class LiveProbe:
         for service in services:
             answer = answers.get(service.key)
             yield service.key, answer if answer is not None else plans[service.key].answer(looks)
-        for (label, region), count in self.places.clients.counted().items():
-            upstream.called("aws", f"{label.removeprefix('aws/')}/{region}", count)
+        self.places.count(upstream)
 
 
 @dataclass(frozen=True, slots=True)

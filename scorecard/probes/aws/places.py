@@ -16,6 +16,7 @@ from scorecard.probes.aws.lane import FRESH, REUSED, Lane
 
 if TYPE_CHECKING:
     from scorecard.model import Service
+    from scorecard.probes import Upstream
 
 LANES = 8
 """Accounts and regions that are asked at once."""
@@ -40,6 +41,11 @@ class Places:
             lanes = list(self._lanes.values())
         for lane in lanes:
             lane.forget()
+
+    def count(self, upstream: Upstream) -> None:
+        """Tell the run how many calls were made since it was last told, by instance, account and region."""
+        for (label, region), count in self.clients.counted().items():
+            upstream.called("aws", f"{label.removeprefix('aws/')}/{region}", count)
 
     def lanes(self, service: Service) -> tuple[Lane, ...] | Unavailable:
         """One for each region of the service's account, or what is missing to ask it."""

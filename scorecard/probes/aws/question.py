@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from scorecard.evidence import Absent, Answer, Evidence, Exhibit, Unavailable
 from scorecard.evidence.aws import Gone, Resource, Resources, Unseen
@@ -31,6 +31,12 @@ Item = Any
 Read = Mapping[str, Sequence[Item] | Unavailable]
 """By ARN: what was found, or why it is not known."""
 _EXHIBITS = 20
+T = TypeVar("T")
+
+
+def of_known(answers: Mapping[str, T | Unavailable], read: Callable[[str, T], Sequence[Item] | Unavailable]) -> Read:
+    """What `read` makes of each subject, given its name; one that could not be seen stays so."""
+    return {name: one if isinstance(one, Unavailable) else read(name, one) for name, one in answers.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +116,7 @@ class QuestionProbe:
         }
         for service in services:
             yield service.key, self._answer(mapped[service.key], read)
-        for (label, region), count in self.places.clients.counted().items():
-            upstream.called("aws", f"{label.removeprefix('aws/')}/{region}", count)
+        self.places.count(upstream)
 
     def _read(
         self, lane: Lane, wanted: Mapping[str, set[Arn]]

@@ -17,7 +17,7 @@ from scorecard.probes.aws.arns import Arn
 from scorecard.probes.aws.calls import single, sweep
 from scorecard.probes.aws.lane import Item, Lane, Swept
 from scorecard.probes.aws.placement import FUNCTIONS, SERVICES, cluster_of, ecs_services, functions
-from scorecard.probes.aws.question import Question, QuestionProbe, Read, Reader
+from scorecard.probes.aws.question import Question, QuestionProbe, Read, Reader, of_known
 
 KEPT_DAYS = 90
 """For how long ECS lists its service deployments.
@@ -63,11 +63,8 @@ def configuration(lane: Lane, arn: Arn, service: Item) -> Item | Unavailable:
 
 
 def _service_settings(lane: Lane, arns: Sequence[Arn]) -> Read:
-    found: dict[str, Sequence[RollbackSetting] | Unavailable] = {}
-    for name, service in ecs_services(lane, arns).items():
-        arn = next(one for one in arns if one.text == name)
-        found[name] = service if isinstance(service, Unavailable) else _service_setting(lane, arn, service)
-    return found
+    named = {arn.text: arn for arn in arns}
+    return of_known(ecs_services(lane, arns), lambda name, service: _service_setting(lane, named[name], service))
 
 
 def _service_setting(lane: Lane, arn: Arn, service: Item) -> Sequence[RollbackSetting] | Unavailable:
@@ -117,10 +114,8 @@ def _of_groups(name: str, kind: str, groups: Sequence[Item]) -> RollbackSetting:
 
 
 def _group_settings(lane: Lane, arns: Sequence[Arn]) -> Read:
-    return {
-        name: one if isinstance(one, Unavailable) else (_of_groups(name, "CodeDeploy deployment group", (one,)),)
-        for name, one in codedeploy.groups_named(lane, arns).items()
-    }
+    kind = "CodeDeploy deployment group"
+    return of_known(codedeploy.groups_named(lane, arns), lambda name, one: (_of_groups(name, kind, (one,)),))
 
 
 def _function_settings(lane: Lane, arns: Sequence[Arn]) -> Read:

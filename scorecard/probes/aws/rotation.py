@@ -13,6 +13,7 @@ from scorecard.model import Cause
 from scorecard.probes.aws import definitions, stores
 from scorecard.probes.aws.arns import Arn
 from scorecard.probes.aws.calls import sweep
+from scorecard.probes.aws.definitions import Container
 from scorecard.probes.aws.environment import (
     MANAGER,
     PARAMETER_KIND,
@@ -22,14 +23,14 @@ from scorecard.probes.aws.environment import (
     Reference,
     elsewhere,
     fetched,
-    function_variables,
     injected,
+    of_versions,
     parameter_of,
     secret_of,
     variables,
 )
 from scorecard.probes.aws.lane import Item, Lane
-from scorecard.probes.aws.question import Question, Read, Reader
+from scorecard.probes.aws.question import Question, Read, Reader, of_known
 
 SECRETS = sweep("secretsmanager", "ListSecrets", "SecretList", MaxResults=100)
 _NONE = "SSM has no rotation of its own"
@@ -100,32 +101,16 @@ def _rotations(kept: _Kept, references: Sequence[Reference]) -> list[Rotation | 
 
 def _of_containers(lane: Lane, arns: Sequence[Arn]) -> Read:
     kept = _Kept(lane)
-    found: dict[str, Sequence[Rotation | Unseen] | Unavailable] = {}
-    for name, parts in definitions.containers(lane, arns).items():
-        if isinstance(parts, Unavailable):
-            found[name] = parts
-        else:
-            references = [one for part in parts for one in (*injected(part), *fetched(variables(part)))]
-            found[name] = _rotations(kept, references)
-    return found
+
+    def of_service(_name: str, parts: Sequence[Container]) -> list[Rotation | Unseen]:
+        return _rotations(kept, [one for part in parts for one in (*injected(part), *fetched(variables(part)))])
+
+    return of_known(definitions.containers(lane, arns), of_service)
 
 
 def _of_functions(lane: Lane, arns: Sequence[Arn]) -> Read:
     kept = _Kept(lane)
-    found: dict[str, Sequence[Rotation | Unseen] | Unavailable] = {}
-    for name, parts in definitions.versions(lane, arns).items():
-        if isinstance(parts, Unavailable):
-            found[name] = parts
-            continue
-        items: list[Rotation | Unseen] = []
-        for part in parts:
-            given = function_variables(lane, part)
-            if isinstance(given, Unavailable):
-                items.append(Unseen(part.name, given))
-            else:
-                items += _rotations(kept, list(fetched(given)))
-        found[name] = items
-    return found
+    return of_versions(lane, arns, lambda _part, given: _rotations(kept, list(fetched(given))))
 
 
 def _of_tagged(lane: Lane, arns: Sequence[Arn]) -> Read:

@@ -94,8 +94,7 @@ class DocumentProbe:
         for service in services:
             one = asked[service.key]
             yield service.key, self._kept[one[0].account.label, one[1]][1] if isinstance(one, tuple) else one
-        for (label, region), count in self.places.clients.counted().items():
-            upstream.called("aws", f"{label.removeprefix('aws/')}/{region}", count)
+        self.places.count(upstream)
 
     def _asked(self, service: Service) -> tuple[Lane, Place] | Unavailable | Absent:
         """Who asks for what; a bucket is found from every region."""

@@ -15,7 +15,7 @@ from scorecard.probes.aws.calls import single
 from scorecard.probes.aws.definitions import TASK_DEFINITION, containers
 from scorecard.probes.aws.lane import Item, Lane
 from scorecard.probes.aws.placement import FUNCTIONS, SERVICES, TARGET_GROUPS, cluster_of, ecs_services, functions
-from scorecard.probes.aws.question import Question, Read, Reader
+from scorecard.probes.aws.question import Question, Read, Reader, of_known
 from scorecard.probes.aws.rollback import configuration, controller, foreign
 
 DEPLOYMENT_CONFIG = single(
@@ -38,11 +38,8 @@ _DELAY = "deregistration_delay.timeout_seconds"
 
 
 def _service_strategies(lane: Lane, arns: Sequence[Arn]) -> Read:
-    found: dict[str, Sequence[Strategy] | Unavailable] = {}
-    for name, service in ecs_services(lane, arns).items():
-        arn = next(one for one in arns if one.text == name)
-        found[name] = service if isinstance(service, Unavailable) else _service_strategy(lane, arn, service)
-    return found
+    named = {arn.text: arn for arn in arns}
+    return of_known(ecs_services(lane, arns), lambda name, service: _service_strategy(lane, named[name], service))
 
 
 def _service_strategy(lane: Lane, arn: Arn, service: Item) -> Sequence[Strategy] | Unavailable:

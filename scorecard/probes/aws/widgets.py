@@ -288,8 +288,7 @@ class CloudWatchDashboardsProbe:
                 yield service.key, lanes if isinstance(lanes, Unavailable) else _NONE
             else:
                 yield service.key, self._answer(names, lanes, now)
-        for (label, region), count in self.places.clients.counted().items():
-            upstream.called("aws", f"{label.removeprefix('aws/')}/{region}", count)
+        self.places.count(upstream)
 
     def _answer(self, names: Sequence[str], lanes: Sequence[Lane], now: datetime) -> CloudWatchDashboards:
         look = _Look({lane.region: lane for lane in lanes}, self.words)
