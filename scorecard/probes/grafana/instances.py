@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 from scorecard.config.integrations import instance
 from scorecard.egress.policy import AddressPolicy
 from scorecard.egress.resolver import Resolver
-from scorecard.egress.session import policy_session
 from scorecard.evidence import Unavailable
 from scorecard.model import Cause
-from scorecard.probes.grafana.lane import Instance
+from scorecard.probes.lane import Instance, connect
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -44,26 +43,10 @@ class Instances:
 
     def _instance(self, kind: str, found: Any) -> Instance | Unavailable:  # noqa: ANN401 - a configured instance
         if (kind, found.name) not in self._made:
-            seconds = found.timeout.total_seconds()
-            try:
-                session = policy_session(
-                    self.policy,
-                    self.resolver,
-                    ca_file=str(found.ca_file) if found.ca_file else None,
-                    proxy=found.proxy,
-                    deadline=seconds,
-                )
-            except OSError as error:
-                return Unavailable(Cause.NOT_CONFIGURED, f"integrations.{kind} {found.name}: ca_file: {error}")
-            self._made[kind, found.name] = Instance(
-                kind=kind,
-                name=found.name,
-                url=found.url,
-                session=session,
-                headers=found.headers,
-                timeout=seconds,
-                token=bool(found.token_file or found.token or found.username),
-            )
+            made = connect(kind, found, self.policy, self.resolver)
+            if isinstance(made, Unavailable):
+                return made
+            self._made[kind, found.name] = made
         return self._made[kind, found.name]
 
 

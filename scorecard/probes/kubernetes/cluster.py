@@ -6,40 +6,27 @@ of a time that the server does not keep any more, `Status` for what is refused.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from scorecard.config import SecretUnavailable
 from scorecard.config.integrations import instance
-from scorecard.egress.errors import EgressError
 from scorecard.egress.policy import AddressPolicy
 from scorecard.egress.resolver import Resolver
-from scorecard.egress.session import PolicySession, policy_session
 from scorecard.egress.strict_json import BadJsonError, read_json
 from scorecard.evidence import Unavailable
 from scorecard.model import Cause
+from scorecard.probes.lane import Instance, Lane, NoAnswerError, connect
 from scorecard.redact import redact_text
 
 PAGE = 250
 """Items of a page: a pod has some 20 KB, and an answer may have 16 MiB."""
 _MOST_PAGES = 400
-RUN_SECONDS = 240.0
-"""How long one cluster is asked in a run; the next one comes after 15 minutes."""
-GIVE_UP_AFTER = 3
-"""Questions in a row without any answer, after which a cluster is not asked more in a run."""
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """Names and labels alone: a node's status has a list of its images."""
-_GONE = 410
+_GONE, _BUSY, _BROKEN = 410, 429, 500
 _WORDS = 300
-_CAUSES = {
-    401: Cause.ACCESS_DENIED, 403: Cause.ACCESS_DENIED, 407: Cause.ACCESS_DENIED, 408: Cause.TIMEOUT,
-    429: Cause.RATE_LIMITED, 500: Cause.UNREACHABLE, 502: Cause.UNREACHABLE, 503: Cause.UNREACHABLE,
-    504: Cause.TIMEOUT,
-}  # fmt: skip
 
 REUSED = 300.0
 """Seconds for which a list serves other shards of a cycle; a third of the platform's cadence."""
@@ -59,49 +46,23 @@ class Listed:
     missing: Unavailable | None = None
 
 
-class _RefusedError(Exception):
-    """An answer that is none."""
-
-    def __init__(self, cause: Cause, detail: str, status: int = 0) -> None:
-        super().__init__(detail)
-        self.unavailable = Unavailable(cause, detail)
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """How a cluster's API is reached; kept between runs."""
-
-    name: str
-    url: str
-    session: PolicySession
-    headers: Callable[[], Mapping[str, str]]
-    """Read at each question: a service account's token is renewed every hour."""
-    timeout: float
-
-    @property
-    def label(self) -> str:
-        """`kubernetes/main`."""
-        return f"kubernetes/{self.name}"
-
-
 @dataclass
 class Cluster:
     """Questions to one cluster in one cycle."""
 
-    server: Server
-    _calls: int = 0
-    _failures: int = 0
-    _gone: Unavailable | None = None
-    _started: float = field(default_factory=time.monotonic)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _asked: dict[object, Future[Listed]] = field(default_factory=dict)
+    server: Instance
+    lane: Lane = field(init=False)
+    _told: int = 0
+
+    def __post_init__(self) -> None:
+        """What is asked of it is asked in one lane."""
+        self.lane = Lane(self.server)
 
     def counted(self) -> int:
         """Requests since the last question."""
-        with self._lock:
-            counted, self._calls = self._calls, 0
-        return counted
+        calls, told = self.lane.calls, self._told
+        self._told = calls
+        return calls - told
 
     def list(self, path: str, kind: str, slim: Slim, *, selector: str = "", metadata: bool = False) -> Listed:
         """All items of a list.
@@ -116,18 +77,7 @@ class Cluster:
         Raises:
             KeyError, TypeError, ValueError, AttributeError: an item is not as its API says.
         """
-        key = (path, selector)
-        with self._lock:
-            future = self._asked.get(key)
-            mine = future is None
-            if future is None:
-                future = self._asked[key] = Future()
-        if mine:
-            try:
-                future.set_result(self._all(path, kind, slim, selector, metadata=metadata))
-            except BaseException as error:  # noqa: BLE001 - told to everybody who waits
-                future.set_exception(error)
-        return future.result()
+        return self.lane.once((path, selector), lambda: self._all(path, kind, slim, selector, metadata=metadata))
 
     def _all(self, path: str, kind: str, slim: Slim, selector: str, *, metadata: bool) -> Listed:
         """Once more from the beginning where the pages got too old in between."""
@@ -137,7 +87,7 @@ class Cluster:
         again = self._pages(path, kind, slim, selector, metadata=metadata)
         return again if isinstance(again, Listed) else Listed((), again.unavailable)
 
-    def _pages(self, path: str, kind: str, slim: Slim, selector: str, *, metadata: bool) -> Listed | _RefusedError:
+    def _pages(self, path: str, kind: str, slim: Slim, selector: str, *, metadata: bool) -> Listed | NoAnswerError:
         items: list[Item] = []
         token = ""
         for _ in range(_MOST_PAGES):
@@ -146,7 +96,7 @@ class Cluster:
             params |= {"continue": token} if token else {}
             try:
                 document = self._get(path, params, kind, metadata=metadata)
-            except _RefusedError as error:
+            except NoAnswerError as error:
                 if error.status == _GONE and token:
                     return error
                 return Listed(tuple(items), error.unavailable)
@@ -161,61 +111,27 @@ class Cluster:
 
     def _get(self, path: str, params: Mapping[str, str], kind: str, *, metadata: bool) -> dict[str, Any]:
         subject = f"{self.server.label}, GET {path}"
-        self._begin()
         accept = f"{METADATA},application/json" if metadata else "application/json"
-        try:
-            response = self.server.session.get(
-                f"{self.server.url.rstrip('/')}{path}",
-                params=dict(params),
-                headers={"Accept": accept, **self.server.headers()},
-                timeout=self.server.timeout,
-            )
-        except SecretUnavailable as error:
-            raise self._give_up(Cause.NOT_CONFIGURED, f"{self.server.label}: {error}") from None
-        except EgressError as error:
-            words = redact_text(error.message.rpartition(": ")[2])
-            raise self._failed(error.cause, f"{subject}: {words}") from None
-        status, document = response.status_code, _document(response.content)
-        if status in {401, 407}:
-            raise self._give_up(Cause.ACCESS_DENIED, _told(subject, status, document))
-        if not 200 <= status < 300:  # noqa: PLR2004 - success
-            cause = _CAUSES.get(status, Cause.BAD_RESPONSE)
-            error_ = _RefusedError(cause, _told(subject, status, document), status)
-            if status in {408, 500, 502, 503, 504}:
-                raise self._failed(cause, error_.unavailable.detail)
-            raise error_
-        with self._lock:
-            self._failures = 0
+        raw = self.lane.send("GET", path, request=subject, accept=accept, params=dict(params))
+        document = _document(raw.body)
+        if not 200 <= raw.status < 300:  # noqa: PLR2004 - success
+            raise self._refused(raw.status, _told(subject, raw.status, document))
+        self.lane.answered()
         kinds = {kind, "PartialObjectMetadataList"} if metadata else {kind}
         if (
             not isinstance(document, dict)
             or document.get("kind") not in kinds
             or not _are_objects(document.get("items"))
         ):
-            raise _RefusedError(Cause.BAD_RESPONSE, f"{subject}: answered another document than a {kind}")
+            raise NoAnswerError(Cause.BAD_RESPONSE, f"{subject}: answered another document than a {kind}")
         return {**document, "items": document.get("items") or []}
 
-    def _begin(self) -> None:
-        with self._lock:
-            if self._gone is None and time.monotonic() - self._started > RUN_SECONDS:
-                words = f"{self.server.label} was asked for {RUN_SECONDS:.0f} s in this run, and for no longer"
-                self._gone = Unavailable(Cause.TIMEOUT, words)
-            if self._gone is not None:
-                raise _RefusedError(self._gone.cause, self._gone.detail)
-            self._calls += 1
-
-    def _failed(self, cause: Cause, detail: str) -> _RefusedError:
-        with self._lock:
-            self._failures += 1
-            if self._failures >= GIVE_UP_AFTER and self._gone is None:
-                words = f"{detail}; after {self._failures} questions without an answer it was not asked more"
-                self._gone = Unavailable(cause, words)
-        return _RefusedError(cause, detail)
-
-    def _give_up(self, cause: Cause, detail: str) -> _RefusedError:
-        with self._lock:
-            self._gone = self._gone or Unavailable(cause, detail)
-        return _RefusedError(cause, detail)
+    def _refused(self, status: int, detail: str) -> NoAnswerError:
+        if status == _BUSY:  # one list too many: the next may be taken
+            return NoAnswerError(Cause.RATE_LIMITED, detail, status)
+        if status == _BROKEN:
+            return self.lane.failed(Cause.UNREACHABLE, detail, status)
+        return self.lane.refused(status, detail)
 
 
 def _document(body: bytes) -> Any:  # noqa: ANN401 - whatever it holds
@@ -242,16 +158,16 @@ def _told(subject: str, status: int, document: object) -> str:
 
 @dataclass(slots=True)
 class Clusters:
-    """Makes a `Server` of what the configuration names."""
+    """Makes a `Instance` of what the configuration names."""
 
     integrations: Any
     """`scorecard.config.integrations.Integrations`."""
     policy: AddressPolicy
     resolver: Resolver
-    _made: dict[str, Server] = field(default_factory=dict)
+    _made: dict[str, Instance] = field(default_factory=dict)
     _asked: dict[str, tuple[float, Cluster]] = field(default_factory=dict)
 
-    def cluster(self, server: Server, *, patient: bool) -> Cluster:
+    def cluster(self, server: Instance, *, patient: bool) -> Cluster:
         """What was asked of it already, unless that is too old; of `patient` where somebody waits for the answer."""
         now = time.monotonic()
         self._asked = {name: kept for name, kept in self._asked.items() if now - kept[0] <= REUSED}
@@ -261,7 +177,7 @@ class Clusters:
             self._asked[server.name] = now, found
         return found
 
-    def server(self, name: str | None) -> Server | Unavailable:
+    def server(self, name: str | None) -> Instance | Unavailable:
         """The cluster of that name, or the first."""
         found = instance(self.integrations.kubernetes, name)
         if found is None:
@@ -271,18 +187,8 @@ class Clusters:
                 Cause.NOT_CONFIGURED, f"scorecard.yaml does not name {asked} of kubernetes; add: {example}"
             )
         if found.name not in self._made:
-            seconds = found.timeout.total_seconds()
-            try:
-                session = policy_session(
-                    self.policy,
-                    self.resolver,
-                    ca_file=str(found.ca_file) if found.ca_file else None,
-                    proxy=found.proxy,
-                    deadline=seconds,
-                )
-            except OSError as error:
-                return Unavailable(Cause.NOT_CONFIGURED, f"integrations.kubernetes {found.name}: ca_file: {error}")
-            self._made[found.name] = Server(
-                name=found.name, url=found.url, session=session, headers=found.headers, timeout=seconds
-            )
+            made = connect("kubernetes", found, self.policy, self.resolver)
+            if isinstance(made, Unavailable):
+                return made
+            self._made[found.name] = made
         return self._made[found.name]
