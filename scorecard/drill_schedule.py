@@ -122,7 +122,13 @@ class DrillSchedule:
         setting = Setting(
             clock=self._clock, stop=self._stop, version=self._version, tell=lambda said: self._tell(path, said)
         )
-        report = run_drill(spec, setting)
+        try:
+            report = run_drill(spec, setting)
+        except Exception as error:
+            # Nobody waits for the thread's result: what is not said here is said nowhere.
+            log.exception("restore drill failed", spec=path.name, exc_info=error)
+            self._say(path, f"a bug ended it: {type(error).__name__}: {error}")
+            return
         if report.code == "interrupted":
             self._say(path, "was interrupted; it begins again after the restart")
             return

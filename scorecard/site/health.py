@@ -32,8 +32,17 @@ def page(pages: Pages) -> Response:
         kinds=sorted(health.unknown_by_kind.items(), key=lambda item: (-item[1], item[0])),
         problems=problems[:_PROBLEMS],
         more_problems=max(0, len(problems) - _PROBLEMS),
-        facts={**pages.deps.facts(), **health.facts},
+        facts={name: _in_words(value) for name, value in {**pages.deps.facts(), **health.facts}.items()},
     )
+
+
+def _in_words(fact: object) -> object:
+    """A figure as it is, and several of them in one line."""
+    if isinstance(fact, Mapping):
+        return ", ".join(f"{name} {value}" for name, value in fact.items())
+    if isinstance(fact, list | tuple):
+        return "; ".join(str(_in_words(one)) for one in fact) or "none"
+    return fact
 
 
 def runs(pages: Pages) -> Response:

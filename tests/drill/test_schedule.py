@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -32,8 +33,11 @@ ROWS = [{"rows": {"table": "orders", "at_least": 20_000}}]
 class Clock:
     def __init__(self) -> None:
         self.ahead = timedelta()
+        self.breaks_drills = False
 
     def __call__(self) -> datetime:
+        if self.breaks_drills and threading.current_thread().name.startswith("drill"):
+            raise RuntimeError("the clock is gone")
         return datetime.now(UTC) + self.ahead  # noqa: TID251 - dumps are as old as their files
 
 
@@ -168,3 +172,15 @@ def test_what_is_wrong_with_a_schedule_is_said(tmp_path: Path, drills: object, s
     (tmp_path / "scorecard.yaml").write_text(yaml.safe_dump({"drills": drills}))
     with pytest.raises(ConfigError, match=said.replace("?", r"\?")):
         load_config(tmp_path / "scorecard.yaml", {})
+
+
+def test_a_bug_in_a_drill_is_told_and_the_next_look_begins_another(running: Running, clock: Clock) -> None:
+    clock.breaks_drills = True
+    running.drills.tick()
+    until(lambda: "a bug ended it: RuntimeError" in running.drills.facts()[0]["said"])
+    assert not reports(running)
+
+    clock.breaks_drills = False
+    fresh(running)
+    running.drills.tick()
+    until(lambda: len(reports(running)) == 1)
