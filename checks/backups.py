@@ -158,7 +158,7 @@ def automated(
             return unavailable(missing[0])
         if target.in_aws:
             return _not_found(target)
-        if not (target.dumps or target.in_aws):
+        if not target.dumps:
             return unknown(Cause.NOT_CONFIGURED, "nothing says where its backups are")
         return unknown(Cause.NO_DATA, "its backups were not looked at yet")
 
