@@ -55,9 +55,7 @@ Limit = Annotated[int, Field(ge=1, le=200), BeforeValidator(_count)]
 class Parameters(BaseModel):
     """Query parameters: these and no others."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True, populate_by_name=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=False)
 
 
 class InEnvironment(Parameters):

@@ -7,7 +7,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from scorecard.api import parameters
 from scorecard.api import push_shapes as schemas
@@ -23,6 +23,7 @@ from scorecard.model import Service, ServiceKey, parse_duration
 from scorecard.redact import redact
 from scorecard.store import Token
 from scorecard.strict_yaml import Document
+from scorecard.validators import validator
 
 JUDGED_BY: Mapping[PushedKind, type] = {PushedKind.DRILL: PushedDrills}
 """The evidence that a kind becomes; the others are kept and shown."""
@@ -55,14 +56,9 @@ def evidence_schema() -> dict[str, Any]:
     return {"oneOf": choices, "$defs": definitions}
 
 
-@cache
-def _tokens() -> TypeAdapter[schemas.TokenRequest]:
-    return TypeAdapter(schemas.TokenRequest)
-
-
 def token_schema() -> dict[str, Any]:
     """The JSON Schema of what is asked of a new token."""
-    return without_titles(_tokens().json_schema())
+    return without_titles(validator(schemas.TokenRequest).json_schema())
 
 
 @operation(
@@ -143,7 +139,7 @@ def create_token(call: Call[Any]) -> Reply:
     at most.
     """
     try:
-        asked = _tokens().validate_python(call.body)
+        asked = validator(schemas.TokenRequest).validate_python(call.body)
     except ValidationError as error:
         raise invalid("body", error) from error
     service = call.deps.store.service(ServiceKey(asked.service))

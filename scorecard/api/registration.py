@@ -9,8 +9,6 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from scorecard.api import parameters, schemas, shown
 from scorecard.api.answers import etag, matches
 from scorecard.api.conformity import conforms, path_of
@@ -22,6 +20,7 @@ from scorecard.json_schema import without_titles
 from scorecard.model import Service, ServiceKey
 from scorecard.problems import dotted
 from scorecard.strict_yaml import Document
+from scorecard.validators import validator
 
 
 @cache
@@ -40,7 +39,7 @@ def body_schema() -> dict[str, Any]:
 
 def _whole_items() -> dict[str, Any]:
     """What stands in lists: no default is merged into it, so that it must be whole."""
-    strict = TypeAdapter(Service).json_schema()["$defs"]
+    strict = validator(Service).json_schema()["$defs"]
     text = json.dumps([node["items"] for part in strict.values() for node in _lists(part)])
     todo, found = set(_REFERENCE.findall(text)), dict[str, Any]()
     while todo:

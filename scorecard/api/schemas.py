@@ -362,7 +362,7 @@ class ProblemError(Shape):
 class ProblemShape(BaseModel):
     """An error, as RFC 9457 has it."""
 
-    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
 
     type: str
     """Stable; `/api/docs#problem-…` explains it."""

@@ -39,7 +39,6 @@ class Shape(BaseModel):
         extra="forbid",
         frozen=True,
         use_attribute_docstrings=True,
-        defer_build=True,
         json_schema_serialization_defaults_required=True,
     )
 

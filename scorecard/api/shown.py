@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from scorecard.api import schemas
-from scorecard.catalog import adapters
 from scorecard.check import Check, Row
 from scorecard.checklist import Checklist
 from scorecard.model import Service, Waiver
 from scorecard.store.views import Change, CycleView, DayScore, Summary
+from scorecard.validators import validator
 
 
 def item(summary: Summary) -> schemas.ServiceItem:
@@ -38,8 +38,8 @@ def item(summary: Summary) -> schemas.ServiceItem:
 
 def registered(service: Service, *, by_api: bool) -> dict[str, Any]:
     """A service as it is registered; only what differs from the defaults stands under `spec`."""
-    flat = adapters.service().dump_python(service, mode="json")
-    spec = adapters.service().dump_python(service, mode="json", exclude_defaults=True).get("spec", {})
+    flat = validator(Service).dump_python(service, mode="json")
+    spec = validator(Service).dump_python(service, mode="json", exclude_defaults=True).get("spec", {})
     return {
         "apiVersion": "scorecard/v1",
         "kind": "Service",

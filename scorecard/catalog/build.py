@@ -21,6 +21,7 @@ from scorecard.catalog.rules import broken_rules, unclean
 from scorecard.config.fields import label
 from scorecard.model import Service, ServiceKey, Team
 from scorecard.problems import Problem, dotted, explain
+from scorecard.validators import validator
 
 if TYPE_CHECKING:
     from datetime import date
@@ -186,7 +187,7 @@ class _Building:
             )
 
         try:
-            service = adapters.service().validate_json(json.dumps(flat), strict=True)
+            service = validator(Service).validate_json(json.dumps(flat), strict=True)
         except ValidationError as error:
             found = explain(error, schema=adapters.service_keys(), locate=locate)
             return [_moved(problem) for problem in found], layers, None
@@ -240,7 +241,7 @@ class _Building:
 
         try:
             flat = {**registration.metadata, "origin": registration.where}
-            team = adapters.team().validate_json(json.dumps(flat), strict=True)
+            team = validator(Team).validate_json(json.dumps(flat), strict=True)
         except ValidationError as error:
             self._problems += explain(error, schema=adapters.team_keys(), locate=locate)
             return

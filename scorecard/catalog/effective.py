@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scorecard.catalog import adapters
 from scorecard.catalog.layers import Layer, located, merged
 from scorecard.json_schema import Path
 from scorecard.model import Service
 from scorecard.problems import dotted
+from scorecard.validators import validator
 
 if TYPE_CHECKING:
     from scorecard.catalog.documents import Registration
@@ -46,7 +46,7 @@ class Effective:
 
 def effective(service: Service, registration: Registration, layers: tuple[Layer, ...]) -> Effective:
     """Say for every value of a service which layer it came from; what no layer says and is not empty is built in."""
-    whole = adapters.service().dump_python(service, mode="json")
+    whole = validator(Service).dump_python(service, mode="json")
     spec = merged(layers)
     value = {
         "metadata": {key: whole[key] for key in whole if key not in {*_NOT_SHOWN, "spec"}},

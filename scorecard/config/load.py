@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from scorecard.config.environment import PREFIX, Overrides
 from scorecard.config.fields import has_password
@@ -18,6 +17,7 @@ from scorecard.config.schema import Config, full_schema
 from scorecard.model import Spec
 from scorecard.problems import Problem, dotted, explain
 from scorecard.strict_yaml import OWN_FILES, Document, YamlError, load
+from scorecard.validators import validator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,7 +124,7 @@ class _Loading:
 
     def _default_problems(self, config: Config) -> Iterator[Problem]:
         """A default is a part of a spec: what it says must be right, what it leaves out may be missing."""
-        adapter = _spec()
+        adapter = validator(Spec)
         for index, entry in enumerate(config.defaults):
             before: KeyPath = ("defaults", index, "spec")
             try:
@@ -136,11 +136,6 @@ class _Loading:
                     locate=lambda path, before=before: (*self.locate((*before, *path)), (*before, *path)),  # type: ignore[misc]
                 )
                 yield from (problem for problem in found if problem.message != "is missing")
-
-
-@cache
-def _spec() -> TypeAdapter[Spec]:
-    return TypeAdapter(Spec)
 
 
 def without_nulls(value: Any) -> Any:  # noqa: ANN401 - any value of YAML

@@ -10,16 +10,16 @@ import json
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import re2
-from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from scorecard.egress.strict_json import BadJsonError, read_json
 from scorecard.json_schema import titled
 from scorecard.problems import Problem, explain
 from scorecard.strict_yaml import Document, YamlError, load
+from scorecard.validators import validator
 
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Text = Annotated[str, Field(max_length=20_000)]
@@ -181,10 +181,10 @@ def report_of(document: Document) -> DrillReport:
         ReportError: they are not of this format.
     """
     try:
-        return _adapter().validate_json(json.dumps(document.value), strict=True)
+        return validator(DrillReport).validate_json(json.dumps(document.value), strict=True)
     except ValidationError as error:
         where = lambda path: (document.name, document.position(path)[0], path)  # noqa: E731 - one expression, used once
-        raise ReportError(explain(error, schema=_adapter().json_schema(), locate=where)) from None
+        raise ReportError(explain(error, schema=validator(DrillReport).json_schema(), locate=where)) from None
 
 
 def write_report(report: DrillReport) -> str:
@@ -200,7 +200,7 @@ def report_value(report: DrillReport) -> dict[str, Any]:
 
 def report_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a report."""
-    return titled(_adapter().json_schema(), "The report of a restore drill")
+    return titled(validator(DrillReport).json_schema(), "The report of a restore drill")
 
 
 def trivial(verification: Verification) -> bool:
@@ -271,11 +271,6 @@ def _document(data: bytes, name: str) -> Document:
             except BadJsonError as bad:
                 raise ReportError((Problem(name, 0, "", str(bad)),)) from None
         raise ReportError((Problem(error.name, error.line, "", error.message),)) from None
-
-
-@cache
-def _adapter() -> TypeAdapter[DrillReport]:
-    return TypeAdapter(DrillReport)
 
 
 def _utc(at: datetime) -> str:

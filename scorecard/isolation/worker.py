@@ -21,10 +21,11 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from scorecard.isolation.refusal import UnreadableError
 from scorecard.model import Cause
+from scorecard.validators import validator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,20 +202,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
-
-
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
-
-
 def _understood(frame: bytes, answer: type[T]) -> T:
     tag, body = frame[:1], frame[1:]
     try:
         if tag == b"+":
-            value: T = _adapter(answer).validate_json(body)
+            value: T = validator(answer).validate_json(body)
             return value
         refusal = json.loads(body)
         raise UnreadableError(Cause(refusal["cause"]), str(refusal["detail"]))

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -19,6 +19,7 @@ from scorecard.evidence import Absent, Answer, Evidence, Sample, Unavailable, Wi
 from scorecard.evidence.upgrades import upgrade
 from scorecard.judge import Judged
 from scorecard.model import Cause, GatePolicy, Service, Team
+from scorecard.validators import validator
 
 _EXHIBITS = {"exhibits"}
 
@@ -33,18 +34,6 @@ def kinds() -> dict[str, type[Evidence]]:
             found[kind.kind()] = kind
             todo.append(kind)
     return found
-
-
-T = TypeVar("T")
-_adapters: dict[str, TypeAdapter[Any]] = {}
-
-
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    # Made when it is first needed: a command that reads no evidence does not pay for it.
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    if name not in _adapters:
-        _adapters[name] = TypeAdapter(kind)
-    return _adapters[name]
 
 
 def digest(text: str) -> str:
@@ -63,10 +52,10 @@ def encode_answer(answer: Answer, *, exhibits: bool = True) -> str:
 
 def _encoded(answer: Answer, *, exhibits: bool) -> str:
     if isinstance(answer, Unavailable):
-        return '{"unavailable":' + _dump(_adapter(Unavailable), answer, exclude_defaults=True) + "}"
+        return '{"unavailable":' + _dump(validator(Unavailable), answer, exclude_defaults=True) + "}"
     if isinstance(answer, Absent):
-        return '{"absent":' + _dump(_adapter(Absent), answer) + "}"
-    body = _dump(_adapter(type(answer)), answer, exclude_defaults=True, exclude=None if exhibits else _EXHIBITS)
+        return '{"absent":' + _dump(validator(Absent), answer) + "}"
+    body = _dump(validator(type(answer)), answer, exclude_defaults=True, exclude=None if exhibits else _EXHIBITS)
     return f'{{"schema":{answer.schema},"evidence":{body}}}'
 
 
@@ -81,11 +70,11 @@ def decode_answer(kind: type[Evidence], text: str) -> Answer:
 
 def _decode(kind: type[Evidence], body: dict[str, Any]) -> Answer:
     if "unavailable" in body:
-        return _adapter(Unavailable).validate_python(body["unavailable"])
+        return validator(Unavailable).validate_python(body["unavailable"])
     if "absent" in body:
-        return _adapter(Absent).validate_python(body["absent"])
+        return validator(Absent).validate_python(body["absent"])
     value = upgrade(kind, body["schema"], body["evidence"])
-    adapter = _adapter(kind)
+    adapter = validator(kind)
     answer: Answer
     try:
         answer = adapter.validate_python(value)
@@ -139,48 +128,48 @@ def decode_window(kind: type[Evidence], packed: bytes) -> Window[Any] | None:
 @lru_cache(maxsize=4096)
 def encode_judged(judged: Judged) -> str:
     """A finding as JSON."""
-    return _dump(_adapter(Judged), judged, exclude_defaults=True)
+    return _dump(validator(Judged), judged, exclude_defaults=True)
 
 
 def decode_judged(text: str) -> Judged:
     """Read what `encode_judged` wrote."""
-    return _adapter(Judged).validate_json(text)
+    return validator(Judged).validate_json(text)
 
 
 def encode_exclusion(exclusion: NotApplicable) -> str:
     """Why a row does not apply, as JSON."""
-    return _dump(_adapter(NotApplicable), exclusion, exclude_defaults=True)
+    return _dump(validator(NotApplicable), exclusion, exclude_defaults=True)
 
 
 def decode_exclusion(text: str) -> NotApplicable:
     """Read what `encode_exclusion` wrote."""
-    return _adapter(NotApplicable).validate_json(text)
+    return validator(NotApplicable).validate_json(text)
 
 
 def encode_service(service: Service) -> str:
     """A service as JSON."""
-    return _dump(_adapter(Service), service, exclude_defaults=True)
+    return _dump(validator(Service), service, exclude_defaults=True)
 
 
 @lru_cache(maxsize=20_000)
 def decode_service(text: str) -> Service:
     """Read what `encode_service` wrote. The same text is the same frozen value: every cycle reads every service."""
-    return _adapter(Service).validate_json(text)
+    return validator(Service).validate_json(text)
 
 
 def encode_team(team: Team) -> str:
     """A team as JSON."""
-    return _dump(_adapter(Team), team, exclude_defaults=True)
+    return _dump(validator(Team), team, exclude_defaults=True)
 
 
 def decode_team(text: str) -> Team:
     """Read what `encode_team` wrote."""
-    return _adapter(Team).validate_json(text)
+    return validator(Team).validate_json(text)
 
 
 def encode_policy(policy: GatePolicy) -> str:
     """A launch bar as JSON."""
-    return _dump(_adapter(GatePolicy), policy)
+    return _dump(validator(GatePolicy), policy)
 
 
 def clean(words: str) -> str:

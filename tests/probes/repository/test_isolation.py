@@ -296,16 +296,21 @@ class TestBombs:
 
     @staticmethod
     def detonate(ask: Callable[[], object]) -> str:
-        before, started = _resident(), time.monotonic()
-        try:
-            ask()
-            outcome = "read"
-        except UnreadableError as error:
-            outcome = error.cause
-        assert outcome in {"read", Cause.BAD_RESPONSE, Cause.NOT_SUPPORTED}
-        assert time.monotonic() - started < 20, "5 s are promised on a machine of one's own"
-        assert _resident() - before < 5 << 20
-        return outcome
+        grown = []
+        for _ in range(2):
+            before, started = _resident(), time.monotonic()
+            try:
+                ask()
+                outcome = "read"
+            except UnreadableError as error:
+                outcome = error.cause
+            assert outcome in {"read", Cause.BAD_RESPONSE, Cause.NOT_SUPPORTED}
+            assert time.monotonic() - started < 20, "5 s are promised on a machine of one's own"
+            grown.append(_resident() - before)
+            if grown[-1] < 5 << 20:
+                return outcome
+        # What is kept grows each time; a page of the interpreter's own is taken once.
+        raise AssertionError(f"this process grew by {grown} bytes")
 
     @pytest.mark.parametrize("name", YAML_BOMBS)
     def test_a_rule_file(self, worker: Worker, tmp_path: Path, name: str) -> None:
