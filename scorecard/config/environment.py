@@ -13,7 +13,7 @@ from scorecard.problems import Problem, nearest
 from scorecard.strict_yaml import YamlError, load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 PREFIX = "SCORECARD__"
 
@@ -21,12 +21,12 @@ PREFIX = "SCORECARD__"
 class Overrides:
     """The file's values with the environment's over them, and which path came from which variable."""
 
-    def __init__(self, value: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    def __init__(self, value: Mapping[str, Any], schema: Callable[[], Mapping[str, Any]]) -> None:
         # A copy that is shared with nobody: an alias in the file must not carry an override to another place.
         self.value: dict[str, Any] = {key: _copied(item) for key, item in value.items()}
         self.problems: list[Problem] = []
         self.variables: dict[Path, str] = {}
-        self._schema = schema
+        self._schema = schema  # made for a variable that is set, not for every command
 
     def take(self, environ: Mapping[str, str]) -> None:
         """Lay every `SCORECARD__…` variable over the values, the shorter names first."""
@@ -61,13 +61,13 @@ class Overrides:
             if step is None:
                 self._complain(name, f"no item `{segment.lower()}` in {'.'.join(map(str, path))}", [])
             return step
-        known = known_keys(self._schema, path)
+        known = known_keys(self._schema(), path)
         word = segment.lower().replace("-", "_")
         present = list(parent) if isinstance(parent, dict) else []
         for candidate in (*known, *(key for key in present if isinstance(key, str))):
             if candidate.lower().replace("-", "_") == word:
                 return candidate
-        if not any(isinstance(node.get("additionalProperties"), dict) for node in nodes_at(self._schema, path)):
+        if not any(isinstance(node.get("additionalProperties"), dict) for node in nodes_at(self._schema(), path)):
             self._complain(name, "no such setting", known, path)
             return None
         return word.replace("_", "-")
@@ -82,13 +82,13 @@ class Overrides:
         step: Any = path[-1]
         child = parent[step] if isinstance(parent, list) else parent.get(step)
         if not isinstance(child, dict | list):
-            listed = any(node.get("type") == "array" for node in nodes_at(self._schema, path))
+            listed = any(node.get("type") == "array" for node in nodes_at(self._schema(), path))
             child = parent[step] = [] if listed else {}
         return child
 
     def _assign(self, name: str, path: Path, parent: Any, text: str) -> None:  # noqa: ANN401 - a mapping or list of the file
         try:
-            value = text if is_text(self._schema, path) else load(text, name=name).value
+            value = text if is_text(self._schema(), path) else load(text, name=name).value
         except YamlError as error:
             self.problems.append(Problem(name, 0, "", f"not YAML: {error.message}"))
             return

@@ -70,7 +70,7 @@ class _Loading:
     def __init__(self, document: Document, base: Path) -> None:
         self._document = document
         self._base = base
-        self._overrides = Overrides(document.value, full_schema())
+        self._overrides = Overrides(document.value, full_schema)
         self._problems: list[Problem] = []
 
     def config(self, environ: Mapping[str, str]) -> Config:

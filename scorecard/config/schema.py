@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, TypeAdapter
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from scorecard.config.fields import CleanText, EnvironmentSecret, LocalPath, Secret, label
 from scorecard.config.integrations import Integrations
@@ -26,6 +26,7 @@ from scorecard.config.sections import (
 )
 from scorecard.json_schema import prefixed, titled
 from scorecard.model import GatePolicy, Spec
+from scorecard.validators import validator
 
 KeyPath = tuple[str | int, ...]
 TierName = Annotated[str, AfterValidator(label)]
@@ -127,8 +128,8 @@ _SPEC = "spec."
 @cache
 def full_schema() -> dict[str, Any]:
     """The schema with the keys that only the environment may set."""
-    schema = TypeAdapter(Config).json_schema()
-    spec = prefixed(TypeAdapter(Spec).json_schema(), _SPEC)
+    schema = validator(Config).json_schema()
+    spec = prefixed(validator(Spec).json_schema(), _SPEC)
     definitions = {f"{_SPEC}{name}": partial(part) for name, part in spec.pop("$defs").items()}
     schema["$defs"] |= definitions | {"Spec": partial(spec)}
     description = schema["$defs"]["DefaultsEntry"]["properties"]["spec"]["description"]
