@@ -100,7 +100,8 @@ class Telemetry:
                 tally[place] += count if of == system else 0
             (place, most), *_ = tally.most_common(1)
             places = sum(1 for count in tally.values() if count)
-            found[system] = f"{tally.total()} to {places} places, the most to {place}: {most}"
+            spread = f"{places} places, the most to {place}: {most}" if places > 1 else place
+            found[system] = f"{tally.total()} to {spread}"
         return found
 
     def _forget(self) -> None:

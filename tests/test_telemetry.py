@@ -17,3 +17,11 @@ def test_calls_of_one_run_are_told_by_system_and_those_before_it_are_not() -> No
         "aws": "10 to 2 places, the most to main/111122223333/eu-west-1: 8"
     }
     assert telemetry.calls(timedelta(0)) == {}
+
+
+def test_calls_to_one_place_are_told_by_its_name() -> None:
+    telemetry = Telemetry()
+
+    telemetry.called("aws", "main/111122223333/eu-west-1", 3)
+
+    assert telemetry.calls(timedelta(minutes=15)) == {"aws": "3 to main/111122223333/eu-west-1"}

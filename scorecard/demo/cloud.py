@@ -157,7 +157,8 @@ def _database(name: str, stage: Stage, now: datetime) -> dict[str, Any]:
         "StorageEncrypted": stage.encrypted,
         "MultiAZ": stage.zones > 1,
         "AvailabilityZone": f"{REGION}a",
-        "SecondaryAvailabilityZone": f"{REGION}b",
+        # AWS names the second zone of a Multi-AZ instance alone.
+        **({"SecondaryAvailabilityZone": f"{REGION}b"} if stage.zones > 1 else {}),
         "DBSubnetGroup": {"DBSubnetGroupName": "shop", "Subnets": subnets},
         "DBParameterGroups": [{"DBParameterGroupName": "shop", "ParameterApplyStatus": "in-sync"}],
         "BackupRetentionPeriod": 7,
