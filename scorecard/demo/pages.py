@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -41,11 +42,20 @@ def document(value: object, status: int = 200) -> Page:
     return Page(status, json.dumps(value).encode())
 
 
+_PORTS = range(20_000, 32_000)
+"""Below the range from which Linux and macOS give ports away by themselves."""
+
+
 def free_port() -> int:
-    """A port that nobody listens on, for a program that is told its port."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody has, for a program that takes it some time later.
+
+    One that the system gives away by itself would go to another server of the demo before.
+    """
+    while True:
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        with socket.socket() as trial, suppress(OSError):
+            trial.bind((HOST, port))
+            return port
 
 
 class Pages:

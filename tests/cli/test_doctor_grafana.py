@@ -9,9 +9,9 @@ import pytest
 
 from scorecard.cli.doctor_grafana import examine
 from scorecard.config import load_config
+from scorecard.demo.pages import free_port
 from tests.probes.grafana import estate
 from tests.probes.grafana.estate import GOLDEN, TOKEN, Grafana, said, service, source
-from tests.probes.grafana.ports import free_port
 
 Examined = Callable[..., dict[str, tuple[str, bool | None]]]
 

@@ -12,13 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from scorecard.demo.pages import free_port
+
 from .conftest import Call
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
 
 
 def test_serve_answers_until_sigterm_and_ends_with_0(here: Path, scorecard: Call) -> None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from scorecard.demo.pages import free_port
 
 
 @dataclass(frozen=True)
@@ -29,15 +28,6 @@ class Demo:
     def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
         with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:  # noqa: S310 - loopback
             return json.load(answer)
-
-
-def free_port() -> int:
-    """A port below those that the system gives away by itself: the services of the demo take many of those."""
-    for port in range(20_000 + os.getpid() % 8_000, 32_000):
-        with socket.socket() as trial, suppress(OSError):
-            trial.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("every port from 20000 to 31999 is taken")
 
 
 def start(log: Path, *options: str) -> Demo:

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from scorecard.demo import IN_AWS, LESSONS, OUTSIDE_AWS, UNIFORM, Lesson
+from scorecard.demo.pages import free_port
 
-from .conftest import Demo, free_port, start, stop
+from .conftest import Demo, start, stop
 
 MEASURED_BY = 90.0
 """Seconds after which every lesson must be seen; a minute on a machine that does nothing else."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,15 +19,11 @@ from typing import Any, TypeVar
 import pytest
 import requests
 
+from scorecard.demo.pages import free_port
+
 T = TypeVar("T")
 
 pytestmark = pytest.mark.prometheus
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -22,6 +21,7 @@ import pytest
 import yaml
 
 from scorecard.config.integrations import Integrations
+from scorecard.demo.pages import free_port
 from scorecard.egress.policy import AddressPolicy
 from scorecard.egress.resolver import Resolver
 from scorecard.evidence import Answer
@@ -37,12 +37,6 @@ Find = Callable[[str], str]
 
 def clock() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def instances(**kinds: str | tuple[str, ...]) -> Instances:

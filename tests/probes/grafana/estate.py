@@ -23,12 +23,12 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from scorecard.config import load_config
+from scorecard.demo.pages import free_port
 from scorecard.evidence import Answer, Observation
 from scorecard.evidence.dashboards import Dashboards, PanelData
 from scorecard.model import DashboardRef, Service, ServiceType, Spec
 from scorecard.probes import Context, Upstream
 from scorecard.probes.grafana import DashboardsProbe, PanelsProbe, probes
-from tests.probes.grafana.ports import free_port
 
 TOKEN = "glsa_TestTestTestTestTestTest"
 

@@ -12,12 +12,12 @@ import requests
 from werkzeug.wrappers import Request, Response
 
 from checks.dashboards import Limits, exists, golden_signals, panels_have_data
+from scorecard.demo.pages import free_port
 from scorecard.evidence import Unavailable
 from scorecard.evidence.dashboards import Dashboards, PanelData, PanelState
 from scorecard.model import Cause, Status
 from tests.probes.grafana import estate
 from tests.probes.grafana.estate import GOLDEN, Asked, Grafana, classic, panel, said, service, shown, source
-from tests.probes.grafana.ports import free_port
 
 Serve = Callable[[Grafana], str]
 Ask = Callable[..., Asked]
