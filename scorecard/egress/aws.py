@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from scorecard.egress.errors import EgressError
@@ -123,6 +124,17 @@ class _Taken:
 
     until: datetime
     keys: Mapping[str, str] | None
+
+
+@cache
+def models() -> Any:  # noqa: ANN401 - botocore has no types
+    """What reads botocore's descriptions of AWS, which are megabytes: each is read once, for all sessions.
+
+    For clients alone: botocore rewrites what was loaded, S3's addresses among it, when it makes one.
+    """
+    import botocore.loaders
+
+    return botocore.loaders.create_loader()
 
 
 class Clients:
@@ -275,6 +287,7 @@ class Clients:
             # the credentials of the machine, which are not ours.
             os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
             self._own = botocore.session.Session()
+            self._own.register_component("data_loader", models())
             self._own.get_component("credential_provider").remove("iam-role")
         return self._own
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from scorecard.egress.aws import Account, AwsError, Clients
+from scorecard.egress.aws import Account, AwsError, Clients, models
 from scorecard.evidence import Unavailable
 from scorecard.model import Cause
 from scorecard.probes.aws.calls import Call
@@ -166,12 +166,9 @@ class Lane:
 
 def _tokens(call: Call) -> tuple[tuple[str, str], ...]:
     """(parameter, path in the answer) of what leads to the next page, by botocore's own description."""
-    import botocore.session
-
     with _PAGINATORS_LOCK:
         if call.service not in _PAGINATORS:
-            loader = botocore.session.get_session().get_component("data_loader")
-            _PAGINATORS[call.service] = loader.load_service_model(call.service, "paginators-1")["pagination"]
+            _PAGINATORS[call.service] = models().load_service_model(call.service, "paginators-1")["pagination"]
         found = _PAGINATORS[call.service].get(call.operation)
     if found is None:
         return _plain_tokens(call.service, call.operation)
@@ -185,9 +182,9 @@ def _tokens(call: Call) -> tuple[tuple[str, str], ...]:
 @functools.cache
 def _plain_tokens(service: str, operation: str) -> tuple[tuple[str, str], ...]:
     """Of an operation that has pages and no paginator in botocore's data, such as `ecs:ListServiceDeployments`."""
-    import botocore.session
+    from botocore.model import ServiceModel
 
-    model = botocore.session.get_session().get_service_model(service).operation_model(operation)
+    model = ServiceModel(models().load_service_model(service, "service-2"), service).operation_model(operation)
     shapes = (model.input_shape, model.output_shape)
     both = all(shape is not None and "nextToken" in shape.members for shape in shapes)
     return (("nextToken", "nextToken"),) if both else ()

@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
@@ -287,6 +287,14 @@ RAW_BOMBS = {
 }
 
 
+LONG = frozenset({"a long sum", "headings", "processing"})
+"""They take the seconds that a question has; `make faults` sets them off, `make test` the others."""
+
+
+def each(bombs: Iterable[str]) -> list[Any]:
+    return [pytest.param(name, marks=pytest.mark.faults if name in LONG else ()) for name in bombs]
+
+
 def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -312,7 +320,7 @@ class TestBombs:
         # What is kept grows each time; a page of the interpreter's own is taken once.
         raise AssertionError(f"this process grew by {grown} bytes")
 
-    @pytest.mark.parametrize("name", YAML_BOMBS)
+    @pytest.mark.parametrize("name", each(YAML_BOMBS))
     def test_a_rule_file(self, worker: Worker, tmp_path: Path, name: str) -> None:
         (tmp_path / "a.yaml").write_text(YAML_BOMBS[name])
         worker.ask(Locate("/"), Located)
@@ -320,7 +328,7 @@ class TestBombs:
         self.detonate(lambda: worker.ask(ReadRules(file), ParsedRules))
         assert worker.ask(ListFiles(Source(str(tmp_path))), Listing).files
 
-    @pytest.mark.parametrize("name", PAGE_BOMBS)
+    @pytest.mark.parametrize("name", each(PAGE_BOMBS))
     def test_a_page(self, worker: Worker, tmp_path: Path, name: str) -> None:
         (tmp_path / "a.md").write_text(PAGE_BOMBS[name])
         worker.ask(Locate("/"), Located)
@@ -328,14 +336,14 @@ class TestBombs:
         self.detonate(lambda: worker.ask(ReadPage(file, "x", ("Alert",)), ParsedPage))
         assert worker.ask(ListFiles(Source(str(tmp_path))), Listing).files
 
-    @pytest.mark.parametrize("name", HTML_BOMBS)
+    @pytest.mark.parametrize("name", each(HTML_BOMBS))
     def test_a_page_of_a_site(self, worker: Worker, tmp_path: Path, name: str) -> None:
         worker.ask(Locate("/"), Located)
         page = ReadSitePage(HTML_BOMBS[name], "https://wiki.example.net/a", html=True, fragment="x", alerts=("Alert",))
         self.detonate(lambda: worker.ask(page, ParsedPage))
         assert worker.ask(Locate(str(tmp_path)), Located)
 
-    @pytest.mark.parametrize("name", RAW_BOMBS)
+    @pytest.mark.parametrize("name", each(RAW_BOMBS))
     def test_bytes_that_are_hardly_yaml(self, worker: Worker, tmp_path: Path, name: str) -> None:
         (tmp_path / "a.yaml").write_bytes(RAW_BOMBS[name])
         worker.ask(Locate("/"), Located)
